@@ -1,0 +1,4 @@
+//! A command of the application's own.
+fn main() {
+    manhole::install();
+}

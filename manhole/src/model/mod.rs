@@ -1,0 +1,17 @@
+//! Plain types that several layers speak: who calls, what a command is, what an answer holds.
+//!
+//! Nothing here does I/O or formats for a person; `render` does the second, `probe` the first.
+
+mod answer;
+mod args;
+mod caller;
+mod failure;
+mod level;
+mod spec;
+
+pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};
+pub use args::{ArgValue, Args};
+pub use caller::{Caller, Dialect};
+pub use failure::{Code, Failure};
+pub use level::{Impact, Level};
+pub use spec::{ArgKind, ArgSpec, ArgType, Complete, Example, Group, Spec};

@@ -1,0 +1,2 @@
+//! The client under test.
+fn main() {}

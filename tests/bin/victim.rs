@@ -1,0 +1,2 @@
+//! The victim.
+fn main() {}

@@ -1,0 +1,3 @@
+//! The suite.
+#[test]
+fn t() {}
