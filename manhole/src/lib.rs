@@ -1,5 +1,18 @@
 //! manhole: the console of a live process.
-#![allow(missing_docs, dead_code, unreachable_pub, unused)]
+#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)] // while the layers are being joined
+mod app;
+pub mod client;
+mod command;
+mod console;
 mod error;
 mod model;
+mod probe;
+mod protocol;
+mod render;
+mod session;
+#[allow(unsafe_code)]
+mod sys;
+mod transport;
+
+pub use console::install;
 pub use error::{Error, ErrorKind};

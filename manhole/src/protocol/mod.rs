@@ -1,0 +1,1 @@
+//! Wire formats both ways, pure: bytes in, events out. Shared with the client.

@@ -1,0 +1,1 @@
+//! Plain values to bytes: text, JSON, expvar, OpenMetrics. Pure.

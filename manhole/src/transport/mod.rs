@@ -1,0 +1,1 @@
+//! Binding, accepting, credentials, limits.
