@@ -1,0 +1,163 @@
+//! Who asked what: a ring of the last 256 commands, handed on to whoever listens.
+
+use crate::model::{Caller, Dialect, Level};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+/// How many records are kept.
+pub(crate) const KEPT: usize = 256;
+/// How many bytes of a command line are kept.
+const LINE: usize = 256;
+
+/// What happened, as the audit callback and the `audit` command see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// Wall-clock time when it was written, in nanoseconds since the epoch.
+    pub time_unix_ns: u64,
+    /// Number of the connection, from 1 in this process.
+    pub connection: u64,
+    /// Effective user id of the peer.
+    pub uid: u32,
+    /// Effective group id of the peer.
+    pub gid: u32,
+    /// Process id of the peer in our namespace, 0 outside it.
+    pub pid: i32,
+    /// What the peer calls itself; its own claim, escaped.
+    pub client: Option<String>,
+    /// `text`, `machine`, `http`.
+    pub dialect: &'static str,
+    /// The level the peer had; `None` when it was not let in.
+    pub level: Option<Level>,
+    /// The command line: escaped, at most 256 bytes, secrets masked.
+    pub line: String,
+    /// `begun`, `ok`, or an error code.
+    pub result: &'static str,
+    /// Bytes of the reply's body.
+    pub bytes: u64,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// What one conversation knows before a command ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// The peer.
+    pub caller: Caller,
+    /// Whether it was let in.
+    pub admitted: bool,
+    /// What it calls itself.
+    pub client: Option<String>,
+    /// Its dialect.
+    pub dialect: Dialect,
+    /// The masked, escaped line.
+    pub line: String,
+}
+
+impl Entry {
+    /// The record of this entry with its result.
+    pub(crate) fn record(&self, result: &'static str, bytes: u64, elapsed_ms: u64) -> Record {
+        Record {
+            time_unix_ns: super::state::unix_now_ns(),
+            connection: self.caller.connection,
+            uid: self.caller.uid,
+            gid: self.caller.gid,
+            pid: self.caller.pid,
+            client: self.client.as_deref().map(shorten),
+            dialect: self.dialect.name(),
+            level: self.admitted.then_some(self.caller.level),
+            line: shorten(&self.line),
+            result,
+            bytes,
+            elapsed_ms,
+        }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    let line = crate::render::escape::line(text).replace('\n', "\\x0a");
+    match line.char_indices().find(|(at, c)| at + c.len_utf8() > LINE - 3) {
+        Some((at, _)) if line.len() > LINE => line.get(..at).unwrap_or("").to_owned() + "…",
+        _ => line,
+    }
+}
+
+/// The ring, and the hook that hands each record to the application's threads.
+pub(crate) struct AuditLog {
+    ring: Mutex<VecDeque<Record>>,
+    forward: Box<dyn Fn(&Record) + Send + Sync>,
+}
+
+impl AuditLog {
+    /// An empty ring; `forward` gets each record and must not block.
+    pub(crate) fn new(forward: Box<dyn Fn(&Record) + Send + Sync>) -> Self {
+        Self {
+            ring: Mutex::new(VecDeque::new()),
+            forward,
+        }
+    }
+
+    /// Adds a record, dropping the oldest.
+    pub(crate) fn add(&self, record: Record) {
+        (self.forward)(&record);
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if ring.len() >= KEPT {
+            ring.pop_front();
+        }
+        ring.push_back(record);
+    }
+
+    /// The records kept, oldest first.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(line: &str) -> Entry {
+        Entry {
+            caller: Caller {
+                uid: 1,
+                gid: 2,
+                pid: 3,
+                level: Level::View,
+                connection: 4,
+            },
+            admitted: true,
+            client: None,
+            dialect: Dialect::Text,
+            line: line.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_ring_keeps_the_newest_and_forwards_all() {
+        use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counter = seen.clone();
+        let log = AuditLog::new(Box::new(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }));
+        for i in 0..KEPT + 5 {
+            log.add(entry(&format!("line {i}")).record("ok", 0, 0));
+        }
+        let records = log.records();
+        assert_eq!(records.len(), KEPT);
+        assert_eq!(records[0].line, "line 5");
+        assert_eq!(seen.load(Ordering::Relaxed), KEPT + 5);
+    }
+
+    #[test]
+    fn lines_are_cut_and_escaped() {
+        let record = entry(&format!("a\u{1b}[31m\n{}", "é".repeat(300))).record("ok", 0, 0);
+        assert!(record.line.len() <= LINE, "{}", record.line.len());
+        assert!(record.line.starts_with("a\\x1b[31m\\x0a"), "{}", record.line);
+        assert!(record.line.ends_with('…'));
+    }
+}

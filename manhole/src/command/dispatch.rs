@@ -1,0 +1,220 @@
+//! From words to a call, from a call to its end: look-up, access, execution, audit.
+
+use super::{BUILT_IN, Command, Context, Entry, Event, Reply, Run, Sink, Style, suggest};
+use crate::{
+    app,
+    model::{Args, Code, Failure, Level, Spec},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+/// Other spellings of a command's first word.
+const ALIASES: &[(&str, &str)] = &[("?", "help"), ("exit", "quit"), ("q", "quit")];
+
+/// What a line asks for, parsed and typed.
+pub(crate) struct Call {
+    /// The command.
+    pub target: Target,
+    /// Its arguments.
+    pub args: Args,
+    /// The words as given, for the audit.
+    words: Vec<String>,
+}
+
+/// Where a command comes from.
+pub(crate) enum Target {
+    /// Ours.
+    BuiltIn(&'static Command),
+    /// The application's.
+    Application(app::commands::Registered),
+}
+
+impl Call {
+    /// What the command is.
+    pub(crate) fn spec(&self) -> &'static Spec {
+        match &self.target {
+            Target::BuiltIn(command) => &command.spec,
+            Target::Application(command) => command.spec(),
+        }
+    }
+
+    /// The level this call needs.
+    pub(crate) fn level(&self) -> Level {
+        self.args.level(self.spec())
+    }
+
+    /// The line for the audit: secrets masked.
+    pub(crate) fn masked(&self) -> String {
+        let spec = self.spec();
+        let skip = spec.name.split(' ').count();
+        let secrets: Vec<&str> = spec.args.iter().filter(|arg| arg.secret).map(|arg| arg.name).collect();
+        if secrets.is_empty() {
+            return self.words.join(" ");
+        }
+        let mut line = spec.name.to_owned();
+        for word in self.words.iter().skip(skip) {
+            line.push(' ');
+            // With a secret among the arguments only option names are sure to be harmless.
+            match word.strip_prefix("--").map(|word| word.split_once('=').map_or(word, |(name, _)| name)) {
+                Some(name) => line.push_str(&format!("--{name}")),
+                None => line.push_str("***"),
+            }
+        }
+        line
+    }
+}
+
+/// Every command there is: ours, then the application's.
+pub(crate) fn specs() -> Vec<&'static Spec> {
+    let ours = BUILT_IN.iter().map(|command| &command.spec);
+    ours.chain(app::commands::all().into_iter().map(|command| command.spec())).collect()
+}
+
+/// Finds the command whose name is the longest beginning of `words` and parses its arguments.
+///
+/// # Errors
+/// `unknown` with a remedy, `usage` with the argument that is wrong.
+pub(crate) fn resolve(words: &[String]) -> Result<Call, Failure> {
+    let words = canonical(words);
+    let given = |spec: &Spec| starts_with(&words, spec.name);
+    let ours = BUILT_IN
+        .iter()
+        .filter(|command| given(&command.spec))
+        .max_by_key(|command| command.spec.name.len())
+        .map(|command| Target::BuiltIn(command));
+    let theirs = app::commands::all()
+        .into_iter()
+        .filter(|command| given(command.spec()))
+        .max_by_key(|command| command.spec().name.len())
+        .map(Target::Application);
+    let Some(target) = ours.or(theirs) else {
+        return Err(unknown(&words));
+    };
+    let mut call = Call {
+        target,
+        args: Args::default(),
+        words,
+    };
+    let skip = call.spec().name.split(' ').count();
+    call.args = Args::parse(call.spec(), call.words.get(skip..).unwrap_or(&[]))?;
+    Ok(call)
+}
+
+fn canonical(words: &[String]) -> Vec<String> {
+    let mut words = words.to_vec();
+    if let Some(first) = words.first_mut()
+        && let Some((_, name)) = ALIASES.iter().find(|(alias, _)| alias == first)
+    {
+        *first = (*name).to_owned();
+    }
+    words
+}
+
+fn starts_with(words: &[String], name: &str) -> bool {
+    let mut words = words.iter();
+    name.split(' ').all(|part| words.next().is_some_and(|word| word == part))
+}
+
+fn unknown(words: &[String]) -> Failure {
+    let first = words.first().map_or("", String::as_str);
+    let specs = specs();
+    let below: Vec<&str> = specs
+        .iter()
+        .map(|spec| spec.name)
+        .filter(|name| name.split(' ').next() == Some(first))
+        .collect();
+    if !below.is_empty() {
+        let text = format!("{}: no such command; use one of: {}", words.join(" "), below.join(", "));
+        return Failure::new(Code::Unknown, text);
+    }
+    let remedy = suggest::remedy(first, specs.iter().map(|spec| spec.name));
+    Failure::new(Code::Unknown, format!("{}: {remedy}", super::shown(first)))
+}
+
+/// Whether the caller may make this call.
+///
+/// # Errors
+/// `denied`, with who may.
+pub(crate) fn authorize(call: &Call, ctx: &Context) -> Result<(), Failure> {
+    refuse_level(call.spec().name, call.level(), ctx)
+}
+
+/// Whether the caller has `level`, which `what` needs.
+///
+/// # Errors
+/// `denied`, with who may.
+pub(crate) fn refuse_level(what: &str, level: Level, ctx: &Context) -> Result<(), Failure> {
+    match ctx.may(level) {
+        true => Ok(()),
+        false => Err(Failure::new(Code::Denied, ctx.state.needs(what, level, &ctx.caller))),
+    }
+}
+
+/// Runs a call to its end, tells `sink`, and writes the audit: before it runs if it changes
+/// something, and afterwards in any case.
+pub(crate) fn execute(call: &Call, ctx: &Context, style: Style, entry: &Entry, sink: &mut dyn Sink) {
+    let audit = &ctx.state.audit;
+    if call.level() == Level::Control {
+        audit.add(entry.record("begun", 0, 0));
+    }
+    let started = Instant::now();
+    let style = Style { json: style.json || call.args.json, ..style };
+    let mut reply = Reply::new(sink, style, ctx.state.provenance(call.spec().name));
+    let result = guarded(|| run(call, ctx, &mut reply));
+    let sent = reply.sent();
+    finish(result, sent, started, ctx, entry, sink);
+}
+
+/// Runs an HTTP endpoint likewise.
+pub(crate) fn serve(
+    name: &'static str,
+    ctx: &Context,
+    entry: &Entry,
+    sink: &mut dyn Sink,
+    style: Style,
+    run: impl FnOnce(&mut Reply<'_>) -> Result<(), Failure>,
+) {
+    let started = Instant::now();
+    let mut reply = Reply::new(sink, style, ctx.state.provenance(name));
+    let result = guarded(|| run(&mut reply));
+    let sent = reply.sent();
+    finish(result, sent, started, ctx, entry, sink);
+}
+
+fn finish(
+    result: Result<(), Failure>,
+    sent: u64,
+    started: Instant,
+    ctx: &Context,
+    entry: &Entry,
+    sink: &mut dyn Sink,
+) {
+    let word = result.as_ref().map_or_else(|failure| failure.code.name(), |()| "ok");
+    let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    // The record comes before the end: who has read a whole reply finds it in the audit.
+    ctx.state.audit.add(entry.record(word, sent, elapsed));
+    ctx.state.commands.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let _ = sink.send(Event::End(result)); // whoever is gone needs no end
+}
+
+fn run(call: &Call, ctx: &Context, reply: &mut Reply<'_>) -> Result<(), Failure> {
+    match &call.target {
+        Target::BuiltIn(command) => match command.run {
+            Run::Answer(function) => reply.answer(function(ctx, &call.args)?),
+            Run::Stream(function) => function(ctx, &call.args, reply),
+        },
+        Target::Application(command) => super::application::run(command, ctx, &call.args, reply),
+    }
+}
+
+/// Our own code does not panic; if it does all the same, one command fails and the console lives.
+fn guarded(run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(Failure::new(
+            Code::Internal,
+            "the command panicked: a defect of manhole, please report it",
+        ))
+    })
+}

@@ -1,0 +1,190 @@
+//! Everything about this console that commands and conversations share.
+
+use super::{AuditLog, audit_log::Record};
+use crate::{
+    model::{Caller, Level},
+    render::Provenance,
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Nanoseconds since the epoch, a label only; durations come from `Instant`.
+pub(crate) fn unix_now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Who may do what here, as the builder and the environment say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// Users besides the owner and root.
+    pub uids: Vec<(u32, Level)>,
+    /// Groups.
+    pub gids: Vec<(u32, Level)>,
+    /// What everybody is capped at.
+    pub cap: Option<Level>,
+    /// Why the cap is lower than the builder's, if it is.
+    pub cap_reason: Option<&'static str>,
+}
+
+impl Access {
+    /// Who has at least `level`, in the words of a refusal: `uid 1003 and 0`.
+    pub(crate) fn who_has(&self, level: Level, owner: u32) -> String {
+        if self.cap.is_some_and(|cap| cap < level) {
+            return "nobody".to_owned();
+        }
+        let mut uids = vec![owner];
+        uids.extend(self.uids.iter().filter(|(_, has)| *has >= level).map(|(uid, _)| *uid));
+        uids.push(0);
+        let mut seen = Vec::new();
+        uids.retain(|uid| !seen.contains(uid) && { seen.push(*uid); true });
+        let mut words: Vec<String> = uids.iter().map(u32::to_string).collect();
+        let last = words.pop().unwrap_or_default();
+        let mut text = match words.is_empty() {
+            true => format!("uid {last}"),
+            false => format!("uid {} and {last}", words.join(", ")),
+        };
+        for (gid, _) in self.gids.iter().filter(|(_, has)| *has >= level) {
+            text.push_str(&format!(", gid {gid}"));
+        }
+        text
+    }
+}
+
+/// How the island came out: facts for `info`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Island {
+    /// Why the descriptor table is shared with the host, if it is.
+    pub shared_table: Option<String>,
+    /// What is missing, one sentence each.
+    pub missing: Vec<String>,
+}
+
+/// The console.
+pub(crate) struct State {
+    /// The service's name.
+    pub name: String,
+    /// The service's version, as the builder was told.
+    pub version: Option<String>,
+    /// Host name.
+    pub host: String,
+    /// Process id, as the process sees it.
+    pub pid: u32,
+    /// When the console was installed.
+    pub installed: Instant,
+    /// The same on the wall clock, in nanoseconds since the epoch.
+    pub installed_unix_ns: u64,
+    /// Who may do what.
+    pub access: Access,
+    /// The last commands.
+    pub audit: AuditLog,
+    /// 24 hours of vital signs.
+    pub vitals: crate::probe::vitals::Vitals,
+    /// Effective uid as of the last look.
+    pub euid: AtomicU32,
+    /// Connections let in so far.
+    pub connections: AtomicU64,
+    /// Commands answered so far.
+    pub commands: AtomicU64,
+    /// Set by `shutdown`: whoever accepts or serves ends soon.
+    pub closing: AtomicBool,
+    island: Mutex<Island>,
+    path: Mutex<Option<PathBuf>>,
+}
+
+impl State {
+    /// A console that does not listen yet.
+    pub(crate) fn new(
+        name: String,
+        version: Option<String>,
+        access: Access,
+        forward: Box<dyn Fn(&Record) + Send + Sync>,
+    ) -> Self {
+        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        Self {
+            name,
+            version,
+            host: host.unwrap_or_else(|| "-".to_owned()),
+            pid: std::process::id(),
+            installed: Instant::now(),
+            installed_unix_ns: unix_now_ns(),
+            access,
+            audit: AuditLog::new(forward),
+            vitals: crate::probe::vitals::Vitals::new(),
+            euid: AtomicU32::new(nix::unistd::geteuid().as_raw()),
+            connections: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            island: Mutex::new(Island::default()),
+            path: Mutex::new(None),
+        }
+    }
+
+    /// The provenance of an answer that begins now.
+    pub(crate) fn provenance(&self, command: &str) -> Provenance {
+        Provenance {
+            command: command.to_owned(),
+            name: self.name.clone(),
+            pid: self.pid,
+            host: self.host.clone(),
+            time_unix_ns: unix_now_ns(),
+            elapsed_ns: 0,
+        }
+    }
+
+    /// Where the socket is now.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes where the socket is.
+    pub(crate) fn set_path(&self, path: Option<PathBuf>) {
+        *self.path.lock().unwrap_or_else(PoisonError::into_inner) = path;
+    }
+
+    /// How the island came out.
+    pub(crate) fn island(&self) -> Island {
+        self.island.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes something about the island.
+    pub(crate) fn note_island(&self, change: impl FnOnce(&mut Island)) {
+        change(&mut self.island.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The sentence for a caller whose level does not suffice.
+    pub(crate) fn needs(&self, what: &str, level: Level, caller: &Caller) -> String {
+        let who = self.access.who_has(level, self.euid.load(Ordering::Relaxed));
+        format!(
+            "{what}: needs level {level}, uid {} has {}; {who} {} {level}",
+            caller.uid,
+            caller.level,
+            if who == "nobody" { "has" } else { "have" },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_who_has_the_level() {
+        let access = Access {
+            uids: vec![(7, Level::Inspect)],
+            gids: vec![(4, Level::View)],
+            ..Access::default()
+        };
+        assert_eq!(access.who_has(Level::Control, 1003), "uid 1003 and 0");
+        assert_eq!(access.who_has(Level::Inspect, 1003), "uid 1003, 7 and 0");
+        assert_eq!(access.who_has(Level::View, 0), "uid 0 and 7, gid 4");
+        let capped = Access { cap: Some(Level::View), ..access };
+        assert_eq!(capped.who_has(Level::Control, 1003), "nobody");
+    }
+}

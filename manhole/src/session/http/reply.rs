@@ -1,0 +1,252 @@
+//! One request to one response: checks, route, access, then the events of a worker as the body.
+
+use super::{
+    super::{peer::Peer, running},
+    body::Body,
+    index,
+    routes::{self, Route},
+};
+use crate::{
+    command::{self, Call, Cancel, Context, Endpoint, Event, Query, Sink, Style},
+    model::{Code, Dialect, Failure, Level},
+};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderName, HeaderValue},
+};
+use std::sync::Arc;
+
+type Reply = Response<Body>;
+
+const NOSNIFF: HeaderName = header::X_CONTENT_TYPE_OPTIONS;
+const GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
+const ACTS: HeaderName = HeaderName::from_static("x-manhole");
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Answers a request.
+pub(super) async fn answer(peer: Arc<Peer>, cancel: Cancel, request: Request<Incoming>) -> Reply {
+    if let Err((status, text)) = acceptable(&request) {
+        return plain(status, &text);
+    }
+    let mut ctx = peer.context(Dialect::Http);
+    ctx.cancel = cancel;
+    let query = Query::parse(request.uri().query().unwrap_or(""));
+    let line = format!("{} {}", request.method(), request.uri().path());
+    let route = match routes::find(request.uri().path(), &query) {
+        Ok(route) => route,
+        Err(failure) => return refused(&peer, line, &failure),
+    };
+    match route {
+        Route::Redirect(to) => redirect(to),
+        Route::Index => page(&peer, request.headers()),
+        Route::Endpoint(endpoint) => serve_endpoint(&peer, ctx, line, endpoint, query).await,
+        Route::Command(call) => serve_command(&peer, ctx, line, *call, &request).await,
+        Route::Application(route) => application::serve(&peer, ctx, line, route, request, query).await,
+    }
+}
+
+/// What a browser may have been tricked into sending, and what hyper should not be left to.
+fn acceptable(request: &Request<Incoming>) -> Result<(), (u16, String)> {
+    let headers = request.headers();
+    if headers.contains_key(header::ORIGIN) {
+        return Err((403, "a request with an Origin header comes from a web page; those are not served".to_owned()));
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    if names_a_site(host) {
+        let text = format!("the Host {} is the name of a site; use localhost or an address", command::shown(host));
+        return Err((403, text));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err((501, "a request's body needs a Content-Length; Transfer-Encoding is not served".to_owned()));
+    }
+    if content_length(headers) > application::BODY_MAX {
+        return Err((413, format!("a request's body may have {} KiB at most", application::BODY_MAX >> 10)));
+    }
+    let methods = [Method::GET, Method::HEAD, Method::POST];
+    if !methods.contains(request.method()) {
+        return Err((405, format!("{} is not served; use GET or POST", request.method())));
+    }
+    Ok(())
+}
+
+fn content_length(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
+}
+
+/// A Host with a dot that is no IP literal can only come from DNS: rebinding.
+fn names_a_site(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) && !host.ends_with(']') => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.contains('.') && name.parse::<std::net::IpAddr>().is_err()
+}
+
+async fn serve_endpoint(peer: &Peer, ctx: Context, line: String, endpoint: &'static Endpoint, query: Query) -> Reply {
+    if let Err(failure) = command::refuse_level(endpoint.path, endpoint.level, &ctx) {
+        return refused(peer, line, &failure);
+    }
+    let entry = peer.entry(Dialect::Http, line);
+    stream(peer, endpoint.path, move |sink| {
+        command::serve(endpoint.path, &ctx, &entry, sink, Style::default(), |reply| {
+            (endpoint.run)(&ctx, &query, reply)
+        });
+    })
+    .await
+}
+
+async fn serve_command(peer: &Peer, ctx: Context, line: String, call: Call, request: &Request<Incoming>) -> Reply {
+    if let Err(failure) = command::authorize(&call, &ctx) {
+        return refused(peer, line, &failure);
+    }
+    let acts = request.headers().get(ACTS).is_some_and(|value| value == "1");
+    if call.level() == Level::Control && !(request.method() == Method::POST && acts) {
+        let text = format!("{} changes something: it takes POST with the header X-Manhole: 1", call.spec().name);
+        let mut reply = plain(405, &text);
+        reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return reply;
+    }
+    let style = Style {
+        json: call.args.json || accepts(request.headers(), "application/json"),
+        ..Style::default()
+    };
+    let media = if style.json { "application/json" } else { TEXT };
+    let entry = peer.entry(Dialect::Http, call.masked());
+    let mut reply = stream(peer, "/cmd/", move |sink| command::execute(&call, &ctx, style, &entry, sink)).await;
+    if reply.status() == StatusCode::OK && !reply.headers().contains_key(header::CONTENT_DISPOSITION) {
+        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    reply
+}
+
+fn accepts(headers: &HeaderMap, media: &str) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains(media))
+}
+
+/// Has `work` run and answers with its events; the status waits for the first of them.
+async fn stream(peer: &Peer, path: &str, work: impl FnOnce(&mut dyn Sink) + Send + 'static) -> Reply {
+    let (sender, mut events) = running::channel();
+    running::spawn(&peer.state.workers, 0, sender, work);
+    let (first, media, name, more) = loop {
+        match events.recv().await {
+            Some((_, Event::Text { chunk, stream })) => break (chunk, TEXT, None, stream),
+            Some((_, Event::Bytes { media, name, chunk })) => break (chunk, media, Some(name), false),
+            Some((_, Event::Progress { .. } | Event::Outcome { .. })) => {}
+            Some((_, Event::End(Ok(())))) => return with_media(Body::whole(""), TEXT, None, path),
+            Some((_, Event::End(Err(failure)))) => return error(&failure),
+            None => return error(&super::super::text::lost()),
+        }
+    };
+    let body = match more {
+        true => Body::Events(Some(first.into()), events),
+        false => short_or_long(first, events).await,
+    };
+    with_media(body, media, name, path)
+}
+
+/// A reply of one piece gets its length stated, so it is waited for; longer ones are streamed.
+async fn short_or_long(first: Vec<u8>, mut events: running::Events) -> Body {
+    loop {
+        match events.recv().await {
+            Some((_, Event::End(Ok(())))) => return Body::whole(first),
+            Some((_, Event::Text { chunk, .. } | Event::Bytes { chunk, .. })) => {
+                let mut first = first;
+                first.extend_from_slice(&chunk);
+                return Body::Events(Some(first.into()), events);
+            }
+            Some((_, Event::Progress { .. } | Event::Outcome { .. })) => {}
+            Some((_, Event::End(Err(_)))) | None => {
+                events.close();
+                return Body::Events(Some(first.into()), events);
+            }
+        }
+    }
+}
+
+fn with_media(body: Body, media: &'static str, name: Option<&'static str>, path: &str) -> Reply {
+    let mut reply = Response::new(body);
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        let disposition = format!("attachment; filename=\"{name}\"");
+        if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+            headers.insert(header::CONTENT_DISPOSITION, disposition);
+        }
+    }
+    let _ = path;
+    reply
+}
+
+fn redirect(to: &'static str) -> Reply {
+    let mut reply = plain(301, &format!("see {to}"));
+    reply.headers_mut().insert(header::LOCATION, HeaderValue::from_static(to));
+    reply
+}
+
+fn page(peer: &Peer, headers: &HeaderMap) -> Reply {
+    match accepts(headers, "text/html") {
+        true => with_media(Body::whole(index::page(&peer.state)), "text/html; charset=utf-8", None, "/"),
+        false => with_media(Body::whole(index::text(&peer.state)), TEXT, None, "/"),
+    }
+}
+
+/// A request that runs nothing: audited all the same.
+fn refused(peer: &Peer, line: String, failure: &Failure) -> Reply {
+    let entry = peer.entry(Dialect::Http, line);
+    peer.state.audit.add(entry.record(failure.code.name(), 0, 0));
+    error(failure)
+}
+
+fn error(failure: &Failure) -> Reply {
+    let mut text = match failure.text.as_str() {
+        "Unknown profile" => failure.text.clone(),
+        _ => failure.to_string(),
+    };
+    for hint in &failure.hints {
+        text.push('\n');
+        text.push_str(hint);
+    }
+    let mut reply = plain(failure.code.http_status(), &text);
+    if failure.code == Code::Busy {
+        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    reply
+}
+
+/// A short text. The header makes `go tool pprof` show it instead of swallowing it.
+fn plain(status: u16, text: &str) -> Reply {
+    let mut reply = with_media(Body::whole(format!("{text}\n")), TEXT, None, "");
+    reply.headers_mut().insert(GO_PPROF, HeaderValue::from_static("1"));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    reply
+}
+
+/// The same before there is a request that hyper could answer.
+pub(super) fn raw(status: u16, text: &str) -> String {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: {TEXT}\r\nX-Content-Type-Options: nosniff\r\nX-Go-Pprof: 1\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{text}\n",
+        text.len() + 1
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_a_site;
+
+    #[test]
+    fn hosts_with_a_dot_are_sites_unless_they_are_addresses() {
+        for host in ["", "localhost", "debug", "localhost:80", "127.0.0.1", "127.0.0.1:8080", "[::1]:80", "[::ffff:1.2.3.4]"] {
+            assert!(!names_a_site(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:80", "1.2.3.4.example", "a.b]"] {
+            assert!(names_a_site(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The machine dialect: JSON lines with counted payloads, several calls at a time.
+
+use super::{
+    outlet::Gone,
+    peer::{Peer, Read},
+    running::{self, Events, Sender},
+    text::{LOOK, StopOnDrop},
+};
+use crate::{
+    command::{self, Event, Style},
+    model::{Code, Dialect, Failure, Verdict},
+    protocol::machine::{self, Request, RequestLines},
+};
+use std::{collections::HashMap, time::{Duration, Instant}};
+
+/// Calls under way at a time on one connection.
+const MOST: usize = 8;
+/// How long a connection may stay silent while nothing runs.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// A call under way.
+struct Running {
+    stop: StopOnDrop,
+    started: Instant,
+    verdict: Option<Verdict>,
+    next: Vec<String>,
+    // Declared last: the connection counts as busy until the rest is gone.
+    _busy: super::connection::Running,
+}
+
+struct Machine<'a> {
+    peer: &'a mut Peer,
+    lines: RequestLines,
+    running: HashMap<u64, Running>,
+    events: Events,
+    sender: Sender,
+    eof: bool,
+}
+
+/// Talks the machine dialect until the client ends it.
+pub(super) async fn converse(peer: &mut Peer, bytes: &[u8]) {
+    let (sender, events) = running::channel();
+    let mut machine = Machine {
+        peer,
+        lines: RequestLines::default(),
+        running: HashMap::new(),
+        events,
+        sender,
+        eof: false,
+    };
+    if machine.serve(bytes).await.is_ok() {
+        machine.peer.close().await;
+    }
+}
+
+impl Machine<'_> {
+    async fn serve(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.lines.feed(bytes);
+        self.requests().await?;
+        let mut buffer = [0; 4096];
+        let mut look = tokio::time::interval(LOOK);
+        while !(self.eof && self.running.is_empty()) {
+            if self.running.is_empty() {
+                match self.peer.read(&mut buffer, IDLE).await {
+                    Read::Data(chunk) => self.lines.feed(chunk),
+                    Read::Eof => self.eof = true,
+                    Read::Gone => return Err(Gone),
+                    Read::Quiet | Read::Evicted => {
+                        let failure = self.peer.evicted();
+                        return self.end(0, Err(failure), None).await;
+                    }
+                }
+                self.requests().await?;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                event = self.events.recv() => match event {
+                    Some((id, event)) => self.event(id, event).await?,
+                    None => return Err(Gone),
+                },
+                readable = self.peer.stream.readable(), if !self.eof => {
+                    readable.map_err(|_| Gone)?;
+                    match self.peer.stream.try_read(&mut buffer) {
+                        Ok(0) => self.eof = true,
+                        Ok(count) => self.lines.feed(buffer.get(..count).unwrap_or_default()),
+                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                        Err(_) => return Err(Gone),
+                    }
+                    self.requests().await?;
+                }
+                _ = look.tick() => if self.peer.hung_up() {
+                    return Err(Gone);
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles every complete line.
+    async fn requests(&mut self) -> Result<(), Gone> {
+        while let Some(request) = self.lines.next() {
+            match request {
+                Ok(Request::Cancel(id)) => {
+                    if let Some(running) = self.running.get(&id) {
+                        running.stop.0.cancel();
+                    }
+                }
+                Ok(Request::Command { id, command, client }) => {
+                    if client.is_some() {
+                        self.peer.client = client;
+                    }
+                    self.command(id, &command).await?;
+                }
+                Err((id, failure)) => self.end(id, Err(failure), None).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn command(&mut self, id: u64, words: &[String]) -> Result<(), Gone> {
+        let ctx = self.peer.context(Dialect::Machine);
+        let resolved = self.admissible(id).and_then(|()| {
+            let call = command::resolve(words)?;
+            command::authorize(&call, &ctx)?;
+            Ok(call)
+        });
+        let call = match resolved {
+            Ok(call) => call,
+            Err(failure) => {
+                let entry = self.peer.entry(Dialect::Machine, command::masked(words));
+                self.peer.state.audit.add(entry.record(failure.code.name(), 0, 0));
+                return self.end(id, Err(failure), None).await;
+            }
+        };
+        let entry = self.peer.entry(Dialect::Machine, call.masked());
+        self.running.insert(
+            id,
+            Running {
+                stop: StopOnDrop(ctx.cancel.clone()),
+                started: Instant::now(),
+                verdict: None,
+                next: Vec::new(),
+                _busy: self.peer.connection.running(),
+            },
+        );
+        running::start(call, ctx, Style::default(), entry, id, self.sender.clone());
+        Ok(())
+    }
+
+    fn admissible(&self, id: u64) -> Result<(), Failure> {
+        if self.running.contains_key(&id) {
+            return Err(Failure::new(Code::Protocol, format!("id {id} is still under way; use another")));
+        }
+        if self.running.len() >= MOST {
+            let text = format!("{MOST} commands are under way on this connection; wait for one to end");
+            return Err(Failure::new(Code::Busy, text));
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self, id: u64, event: Event) -> Result<(), Gone> {
+        let bytes = match event {
+            Event::Progress { done, total, unit } => machine::encode_progress(id, done, total, unit),
+            Event::Text { chunk, stream } => payload(id, "text/plain; charset=utf-8", None, stream, &chunk),
+            Event::Bytes { media, name, chunk } => payload(id, media, Some(name), false, &chunk),
+            Event::Outcome { verdict, next } => {
+                if let Some(running) = self.running.get_mut(&id) {
+                    running.verdict = verdict;
+                    running.next = next;
+                }
+                return Ok(());
+            }
+            Event::End(result) => {
+                let running = self.running.remove(&id);
+                return self.end(id, result, running).await;
+            }
+        };
+        self.peer.write(&bytes).await
+    }
+
+    async fn end(&mut self, id: u64, result: Result<(), Failure>, running: Option<Running>) -> Result<(), Gone> {
+        let result = result.map(|()| running.as_ref().map_or_else(machine::End::default, end_of));
+        self.peer.write(&machine::encode_end(id, &result)).await
+    }
+}
+
+fn end_of(running: &Running) -> machine::End {
+    machine::End {
+        elapsed_ms: u64::try_from(running.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        verdict: running.verdict.as_ref().map(|verdict| (verdict.severity.name().to_owned(), verdict.text.clone())),
+        next: running.next.clone(),
+    }
+}
+
+fn payload(id: u64, media: &str, name: Option<&str>, stream: bool, chunk: &[u8]) -> Vec<u8> {
+    let mut bytes = machine::encode_data_header(id, chunk.len(), media, name, stream);
+    bytes.extend_from_slice(chunk);
+    bytes
+}

@@ -1,0 +1,155 @@
+//! The other end of a connection: reading with patience, writing with limits, closing so that the
+//! last bytes arrive.
+
+use super::{Connection, outlet::{Gone, Outlet}};
+use crate::{
+    command::{Context, Entry, State},
+    model::{Caller, Code, Dialect, Failure},
+    sys,
+};
+use std::{
+    io::ErrorKind,
+    os::fd::{AsFd, AsRawFd},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::UnixStream, time::{Instant, timeout_at}};
+
+/// How long the rest that a client still sends is read and dropped after the last reply. Debian's
+/// `nc -U` prints nothing at all when the server closes with unread input.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A client and what it may do.
+pub(super) struct Peer {
+    /// The connection itself.
+    pub stream: UnixStream,
+    /// Who it is.
+    pub caller: Caller,
+    /// Its place among the connections.
+    pub connection: Connection,
+    /// The console.
+    pub state: Arc<State>,
+    /// What it calls itself.
+    pub client: Option<String>,
+    /// Its way of writing.
+    pub outlet: Outlet,
+}
+
+/// What reading came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read<'a> {
+    /// Bytes.
+    Data(&'a [u8]),
+    /// The client sends no more; it may still read.
+    Eof,
+    /// Nothing came in time.
+    Quiet,
+    /// The place is needed for somebody else.
+    Evicted,
+    /// The connection is broken.
+    Gone,
+}
+
+impl Peer {
+    pub(super) fn new(stream: UnixStream, caller: Caller, connection: Connection, state: Arc<State>) -> Self {
+        Self {
+            stream,
+            caller,
+            connection,
+            state,
+            client: None,
+            outlet: Outlet::default(),
+        }
+    }
+
+    /// Reads some bytes, waiting at most `patience` for the first.
+    pub(super) async fn read<'a>(&self, buffer: &'a mut [u8], patience: Duration) -> Read<'a> {
+        let until = Instant::now() + patience;
+        loop {
+            let readable = tokio::select! {
+                biased;
+                () = self.connection.evicted() => return Read::Evicted,
+                readable = timeout_at(until, self.stream.readable()) => readable,
+            };
+            match readable {
+                Err(_) => return Read::Quiet,
+                Ok(Err(_)) => return Read::Gone,
+                Ok(Ok(())) => {}
+            }
+            match self.stream.try_read(buffer) {
+                Ok(0) => return Read::Eof,
+                Ok(count) => return Read::Data(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return Read::Gone,
+            }
+        }
+    }
+
+    /// Reads what is there now, without waiting; `Quiet` when nothing is.
+    ///
+    /// Asks the kernel itself: the runtime's idea of readiness lags behind what has arrived.
+    pub(super) fn read_now<'a>(&self, buffer: &'a mut [u8]) -> Read<'a> {
+        loop {
+            return match nix::unistd::read(self.stream.as_fd(), buffer) {
+                Ok(0) => Read::Eof,
+                Ok(count) => Read::Data(buffer.get(..count).unwrap_or_default()),
+                Err(nix::errno::Errno::EINTR) => continue,
+                Err(nix::errno::Errno::EAGAIN) => Read::Quiet,
+                Err(_) => Read::Gone,
+            };
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// When nobody reads them any more, or too slowly.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.outlet.write(&self.stream, bytes).await
+    }
+
+    /// Whether the client has closed its whole end; a half-close does not count.
+    pub(super) fn hung_up(&self) -> bool {
+        sys::hung_up(self.stream.as_raw_fd())
+    }
+
+    /// The context of a call that begins now.
+    pub(super) fn context(&self, dialect: Dialect) -> Context {
+        Context::new(self.caller.clone(), dialect, self.state.clone())
+    }
+
+    /// What the audit is told of a line.
+    pub(super) fn entry(&self, dialect: Dialect, line: String) -> Entry {
+        Entry {
+            caller: self.caller.clone(),
+            admitted: true,
+            client: self.client.clone(),
+            dialect,
+            line,
+        }
+    }
+
+    /// The failure of a connection whose place was given to another.
+    pub(super) fn evicted(&self) -> Failure {
+        Failure::new(Code::Busy, "this connection was the longest idle one and its place is needed; connect again")
+    }
+
+    /// Says why, and closes.
+    pub(super) async fn dismiss(&mut self, failure: &Failure) {
+        let _ = self.write(format!("{failure}\n").as_bytes()).await;
+        self.close().await;
+    }
+
+    /// Ends the conversation: no more from us, and what the client still sends is dropped for a
+    /// moment, so that it gets to read all of ours.
+    pub(super) async fn close(&self) {
+        let _ = nix::sys::socket::shutdown(self.stream.as_raw_fd(), nix::sys::socket::Shutdown::Write);
+        let until = Instant::now() + DRAIN;
+        let mut buffer = [0; 4096];
+        while let Read::Data(_) = self.read(&mut buffer, until.saturating_duration_since(Instant::now())).await {
+            if Instant::now() >= until {
+                break;
+            }
+        }
+    }
+}

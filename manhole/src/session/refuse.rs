@@ -1,0 +1,57 @@
+//! Telling a stranger that it may not come in, in the language it speaks.
+
+use crate::model::{Code, Failure};
+use std::{os::fd::AsRawFd, time::Duration};
+use tokio::{net::UnixStream, time::timeout};
+
+/// A refused client gets this long to say what it speaks, and as long to read the answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Writes the refusal as an HTTP response or as an `ERR` line, and closes.
+pub(crate) async fn refuse(stream: UnixStream, failure: Failure) {
+    let http = timeout(PATIENCE, speaks_http(&stream)).await.unwrap_or(false);
+    let reply = match http {
+        true => response(&failure),
+        false => format!("{failure}\n"),
+    };
+    // A fresh socket buffer takes a few hundred bytes at once; who does not read them loses them.
+    let _ = stream.try_write(reply.as_bytes());
+    let _ = nix::sys::socket::shutdown(stream.as_raw_fd(), nix::sys::socket::Shutdown::Write);
+    let _ = timeout(PATIENCE, drain(&stream)).await;
+}
+
+async fn speaks_http(stream: &UnixStream) -> bool {
+    let mut first = [0; 1];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut first) {
+            Ok(count) => return count > 0 && first.iter().all(u8::is_ascii_uppercase),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+fn response(failure: &Failure) -> String {
+    let body = format!("{failure}\n");
+    let (status, reason) = match failure.code {
+        Code::Busy => (503, "Service Unavailable"),
+        _ => (403, "Forbidden"),
+    };
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+         X-Go-Pprof: 1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn drain(stream: &UnixStream) {
+    let mut buffer = [0; 4096];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut buffer) {
+            Ok(0) => return,
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
+            _ => {}
+        }
+    }
+}

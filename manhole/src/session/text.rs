@@ -1,0 +1,268 @@
+//! The text dialect: lines for people and scripts, in three modes that the first line fixes.
+
+mod frame;
+
+use super::{
+    PARTIAL,
+    outlet::Gone,
+    peer::{Peer, Read},
+    running,
+};
+use crate::{
+    command::{self, Call, Event, Style},
+    model::{Code, Dialect, Failure},
+    protocol::{
+        text::{LineEvent, Lines, Mode},
+        words,
+    },
+    render::units,
+};
+use frame::Frame;
+use std::time::Duration;
+
+/// How long a prompt may stand unused.
+const PROMPT_IDLE: Duration = Duration::from_secs(3600);
+/// How often a running command's client is looked after.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+
+/// What a line leads to.
+enum Flow {
+    Continue,
+    /// Close in an orderly way.
+    End,
+}
+
+struct Text<'a> {
+    peer: &'a mut Peer,
+    lines: Lines,
+    /// Fixed by the first line.
+    mode: Option<Mode>,
+    /// Whether replies are headed with their command: known once a second command is.
+    headed: bool,
+    /// The client sends no more.
+    eof: bool,
+}
+
+/// Talks text until the client or the mode ends it. `bytes` is what the sniffer has seen.
+pub(super) async fn converse(peer: &mut Peer, bytes: &[u8], eof: bool) {
+    let mut text = Text {
+        peer,
+        lines: Lines::default(),
+        mode: None,
+        headed: false,
+        eof,
+    };
+    text.lines.feed(bytes);
+    if text.serve().await.is_ok() {
+        text.peer.close().await;
+    }
+}
+
+impl Text<'_> {
+    async fn serve(&mut self) -> Result<(), Gone> {
+        loop {
+            let flow = match self.lines.next() {
+                Some(LineEvent::Line(line)) => self.line(&line).await?,
+                Some(LineEvent::TooLong) => {
+                    let text = "a line may have 16 KiB at most; this one was dropped";
+                    self.fail(&Failure::new(Code::LineTooLong, text)).await?
+                }
+                Some(LineEvent::Bad(failure)) => self.fail(&failure).await?,
+                Some(LineEvent::Smuggled) => {
+                    let text = "an HTTP line inside a text conversation; nothing more is read from it";
+                    self.fail(&Failure::new(Code::Protocol, text)).await?;
+                    Flow::End
+                }
+                None => self.more().await?,
+            };
+            if let Flow::End = flow {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gets more bytes, or finds out that the conversation is over.
+    async fn more(&mut self) -> Result<Flow, Gone> {
+        if self.eof {
+            return self.unfinished().await;
+        }
+        let mut buffer = [0; 4096];
+        let batch = matches!(self.mode, Some(Mode::Batch));
+        let read = match (self.lines.has_partial(), batch) {
+            // All that was sent is answered: whoever wanted to say more would have said it.
+            (false, true) => self.peer.read_now(&mut buffer),
+            (true, _) => self.peer.read(&mut buffer, PARTIAL).await,
+            (false, false) => self.peer.read(&mut buffer, PROMPT_IDLE).await,
+        };
+        match read {
+            Read::Data(chunk) => self.lines.feed(chunk),
+            Read::Eof => self.eof = true,
+            Read::Gone => return Err(Gone),
+            Read::Quiet if batch && !self.lines.has_partial() => return Ok(Flow::End),
+            Read::Quiet => {
+                let text = "nothing came for too long; connect again";
+                self.fail(&Failure::new(Code::Timeout, text)).await?;
+                return Ok(Flow::End);
+            }
+            Read::Evicted => {
+                let failure = self.peer.evicted();
+                self.fail(&failure).await?;
+                return Ok(Flow::End);
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// The client ended its side in the middle of a line.
+    async fn unfinished(&mut self) -> Result<Flow, Gone> {
+        if self.lines.has_partial() {
+            let text = "the last line has no line end, so it was not run; send it with one (echo, not printf)";
+            self.fail(&Failure::new(Code::Syntax, text)).await?;
+        }
+        Ok(Flow::End)
+    }
+
+    async fn line(&mut self, line: &str) -> Result<Flow, Gone> {
+        if self.mode.is_none() {
+            let mode = Mode::of_first_line(line);
+            self.mode = Some(mode);
+            match mode {
+                Mode::Batch => {}
+                Mode::Prompt => {
+                    self.peer.write(banner(self.peer).as_bytes()).await?;
+                    return self.prompt().await;
+                }
+                Mode::Keep => return Ok(Flow::Continue),
+            }
+        }
+        let commands = match words::parse_line(line) {
+            Ok(commands) => commands,
+            Err(failure) => return self.fail(&failure).await,
+        };
+        self.headed |= self.mode == Some(Mode::Batch) && (commands.len() > 1 || self.lines.has_line());
+        for words in &commands {
+            if let Flow::End = self.command(words).await? {
+                return Ok(Flow::End);
+            }
+        }
+        self.prompt().await
+    }
+
+    /// An error that belongs to no command.
+    async fn fail(&mut self, failure: &Failure) -> Result<Flow, Gone> {
+        let frame = self.frame();
+        self.peer.write(&frame.failure(failure)).await?;
+        self.prompt().await
+    }
+
+    async fn prompt(&mut self) -> Result<Flow, Gone> {
+        if self.mode == Some(Mode::Prompt) {
+            let prompt = format!("\n{}[{}]> ", self.peer.state.name, self.peer.state.pid);
+            self.peer.write(prompt.as_bytes()).await?;
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn frame(&self) -> Frame {
+        Frame::new(self.mode.unwrap_or(Mode::Batch))
+    }
+
+    async fn command(&mut self, words: &[String]) -> Result<Flow, Gone> {
+        let frame = self.frame();
+        if self.headed {
+            let head = format!("== {}\n", words.iter().map(|word| words::quote(word)).collect::<Vec<_>>().join(" "));
+            self.peer.write(head.as_bytes()).await?;
+        }
+        let ctx = self.peer.context(Dialect::Text);
+        let resolved = command::resolve(words).and_then(|call| {
+            command::authorize(&call, &ctx)?;
+            Ok(call)
+        });
+        let call = match resolved {
+            Ok(call) => call,
+            Err(failure) => {
+                let entry = self.peer.entry(Dialect::Text, command::masked(words));
+                self.peer.state.audit.add(entry.record(failure.code.name(), 0, 0));
+                self.peer.write(&frame.failure(&failure)).await?;
+                return Ok(Flow::Continue);
+            }
+        };
+        if call.spec().name == command::QUIT {
+            self.peer.write(&frame.end(&Ok(()))).await?;
+            return Ok(Flow::End);
+        }
+        self.run(call, ctx, frame).await
+    }
+
+    /// Has the call run and frames what comes back. While it runs, only a closed connection stops
+    /// it: half-close is what `nc -N` and `socat` do at once.
+    async fn run(&mut self, call: Call, ctx: command::Context, frame: Frame) -> Result<Flow, Gone> {
+        let entry = self.peer.entry(Dialect::Text, call.masked());
+        let cancel = ctx.cancel.clone();
+        let style = Style {
+            json: false,
+            next: self.mode == Some(Mode::Prompt),
+            no_bytes: self.mode == Some(Mode::Prompt),
+        };
+        let _busy = self.peer.connection.running();
+        let (sender, mut events) = running::channel();
+        running::start(call, ctx, style, entry, 0, sender);
+        let _stop = StopOnDrop(cancel);
+        let mut look = tokio::time::interval(LOOK);
+        let mut binary = false;
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = events.recv() => event.map(|(_, event)| event),
+                _ = look.tick() => {
+                    if self.peer.hung_up() {
+                        return Err(Gone);
+                    }
+                    continue;
+                }
+            };
+            match event.unwrap_or_else(|| Event::End(Err(lost()))) {
+                Event::End(result) => {
+                    self.peer.write(&frame.end(&result)).await?;
+                    let done = binary && self.mode == Some(Mode::Batch);
+                    return Ok(if done { Flow::End } else { Flow::Continue });
+                }
+                event => {
+                    binary |= matches!(event, Event::Bytes { .. });
+                    self.peer.write(&frame.event(event)).await?;
+                }
+            }
+        }
+    }
+}
+
+/// A worker ended without an end: a defect of ours, said rather than hung on.
+pub(super) fn lost() -> Failure {
+    Failure::new(Code::Internal, "the command ended without an answer: a defect of manhole, please report it")
+}
+
+/// Cancels a command when its conversation is dropped, however that came about.
+pub(super) struct StopOnDrop(pub command::Cancel);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+fn banner(peer: &Peer) -> String {
+    let state = &peer.state;
+    let version = state.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let up = u64::try_from(state.uptime().as_nanos()).unwrap_or(u64::MAX);
+    format!(
+        "manhole {}: {}{version} [{}] on {}, up {}. You: uid {}, level {}.\n\
+         Type triage to start, help for the commands, quit to leave.\n",
+        env!("CARGO_PKG_VERSION"),
+        state.name,
+        state.pid,
+        state.host,
+        units::nanos(up),
+        peer.caller.uid,
+        peer.caller.level,
+    )
+}

@@ -1,0 +1,83 @@
+//! How events look on the wire in each mode of the text dialect. Pure.
+
+use crate::{
+    command::Event,
+    model::Failure,
+    protocol::text::{Mode, keep_data, keep_end, keep_wait},
+    render::escape,
+};
+
+/// Frames for one mode.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    mode: Mode,
+}
+
+impl Frame {
+    pub(super) fn new(mode: Mode) -> Self {
+        Self { mode }
+    }
+
+    /// An event that is not the end.
+    pub(super) fn event(self, event: Event) -> Vec<u8> {
+        match (event, self.mode) {
+            (Event::Text { chunk, .. } | Event::Bytes { chunk, .. }, Mode::Keep) => keep_data(&chunk),
+            (Event::Text { chunk, .. } | Event::Bytes { chunk, .. }, _) => chunk,
+            (Event::Progress { done, total, unit }, Mode::Keep) => {
+                keep_wait(&format!("{done:.1} of {total:.1} {unit}"))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The end of a reply.
+    pub(super) fn end(self, result: &Result<(), Failure>) -> Vec<u8> {
+        match (result, self.mode) {
+            (Err(failure), _) => self.failure(failure),
+            (Ok(()), Mode::Keep) => keep_end(&Ok(())),
+            (Ok(()), _) => Vec::new(),
+        }
+    }
+
+    /// An error: its line, and below it the hints where the mode has them.
+    pub(super) fn failure(self, failure: &Failure) -> Vec<u8> {
+        if self.mode == Mode::Keep {
+            return keep_end(&Err(failure.clone()));
+        }
+        let mut text = format!("ERR {} {}\n", failure.code, escape::one_line(&failure.text));
+        for hint in &failure.hints {
+            text.push_str(&format!("# {}\n", escape::one_line(hint)));
+        }
+        text.into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Code;
+
+    fn check(mode: Mode, result: Result<(), Failure>, expected: &str) {
+        let bytes = Frame::new(mode).end(&result);
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{mode:?}");
+    }
+
+    #[test]
+    fn ends_and_errors_by_mode() {
+        let failure = Failure::new(Code::Usage, "cpu: no\nOK").hint("usage: cpu [N]");
+        check(Mode::Batch, Ok(()), "");
+        check(Mode::Keep, Ok(()), "OK\n");
+        let expected = "ERR usage cpu: no\\x0aOK\n# usage: cpu [N]\n";
+        check(Mode::Batch, Err(failure.clone()), expected);
+        check(Mode::Prompt, Err(failure.clone()), expected);
+        check(Mode::Keep, Err(failure), "ERR usage cpu: no\\x0aOK\n");
+    }
+
+    #[test]
+    fn keep_mode_counts() {
+        let event = Event::Text { chunk: b"a\nb\n".to_vec(), stream: false };
+        assert_eq!(Frame::new(Mode::Keep).event(event), b"DATA 4\na\nb\n");
+        let event = Event::Progress { done: 1.0, total: 5.0, unit: "s" };
+        assert_eq!(Frame::new(Mode::Keep).event(event), b"WAIT 1.0 of 5.0 s\n");
+    }
+}
