@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)] // while the layers are being joined
 mod app;
 pub mod client;
+#[cfg(any())] // joined when render lands
 mod command;
 mod console;
 mod error;
@@ -9,6 +10,7 @@ mod model;
 mod probe;
 mod protocol;
 mod render;
+#[cfg(any())]
 mod session;
 #[allow(unsafe_code)]
 mod sys;
