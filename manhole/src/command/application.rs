@@ -7,6 +7,11 @@ use crate::{
 };
 
 /// Hands the call over, passes on what it says while it runs, and writes what it returned.
-pub(crate) fn run(command: &Registered, ctx: &Context, args: &Args, reply: &mut Reply<'_>) -> Result<(), Failure> {
+pub(crate) fn run(
+    command: &Registered,
+    ctx: &Context,
+    args: &Args,
+    reply: &mut Reply<'_>,
+) -> Result<(), Failure> {
     todo!()
 }

@@ -2,7 +2,8 @@
 
 use super::{Command, Context, Record, Run, plural};
 use crate::model::{
-    Answer, ArgSpec, ArgType, Args, Block, Cell, Column, Failure, Group, Impact, Level, Severity, Spec, Table,
+    Answer, ArgSpec, ArgType, Args, Block, Cell, Column, Failure, Group, Impact, Level, Severity,
+    Spec, Table,
 };
 
 pub(super) static COMMAND: Command = Command {
@@ -10,7 +11,12 @@ pub(super) static COMMAND: Command = Command {
         name: "audit",
         group: Group::Console,
         about: "who asked what: the last 256 commands, newest first",
-        args: &[ArgSpec::option("rows", ArgType::Int { min: 1, max: 256 }, "how many records").default("40")],
+        args: &[ArgSpec::option(
+            "rows",
+            ArgType::Int { min: 1, max: 256 },
+            "how many records",
+        )
+        .default("40")],
         level: Level::Inspect,
         impact: Impact::Reads,
         cost: "nothing: it copies a ring in memory",
@@ -39,11 +45,17 @@ const COLUMNS: [Column; 12] = [
 
 fn answer(records: &[Record], args: &Args) -> Answer {
     let rows = usize::try_from(args.int("rows").unwrap_or(40)).unwrap_or(40);
-    let denied = records.iter().filter(|record| record.result == "denied").count();
+    let denied = records
+        .iter()
+        .filter(|record| record.result == "denied")
+        .count();
     let mut answer = Answer::about(format!("{} kept", plural(records.len(), "record")));
     match denied {
         0 => answer.verdict(Severity::Ok, "Nobody was refused."),
-        _ => answer.verdict(Severity::Warn, format!("{} refused.", plural(denied, "request"))),
+        _ => answer.verdict(
+            Severity::Warn,
+            format!("{} refused.", plural(denied, "request")),
+        ),
     }
     let mut table = Table::new("records", COLUMNS);
     for record in records.iter().rev().take(rows) {
@@ -62,7 +74,10 @@ fn cells(record: &Record) -> [Cell; 12] {
         Cell::Id(record.uid.into()),
         Cell::Id(record.gid.into()),
         // 0 is how the kernel says that the peer lies outside our pid namespace.
-        Cell::or_unknown(u64::try_from(record.pid).ok().filter(|pid| *pid != 0), Cell::Id),
+        Cell::or_unknown(
+            u64::try_from(record.pid).ok().filter(|pid| *pid != 0),
+            Cell::Id,
+        ),
         Cell::Id(record.connection),
         Cell::text(record.dialect),
         Cell::or_unknown(record.level, |level| Cell::text(level.name())),

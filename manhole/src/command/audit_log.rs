@@ -78,7 +78,10 @@ impl Entry {
 
 fn shorten(text: &str) -> String {
     let line = crate::render::escape::line(text).replace('\n', "\\x0a");
-    match line.char_indices().find(|(at, c)| at + c.len_utf8() > LINE - 3) {
+    match line
+        .char_indices()
+        .find(|(at, c)| at + c.len_utf8() > LINE - 3)
+    {
         Some((at, _)) if line.len() > LINE => line.get(..at).unwrap_or("").to_owned() + "…",
         _ => line,
     }
@@ -138,7 +141,10 @@ mod tests {
 
     #[test]
     fn the_ring_keeps_the_newest_and_forwards_all() {
-        use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};
+        use std::sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        };
         let seen = Arc::new(AtomicUsize::new(0));
         let counter = seen.clone();
         let log = AuditLog::new(Box::new(move |_| {
@@ -157,7 +163,11 @@ mod tests {
     fn lines_are_cut_and_escaped() {
         let record = entry(&format!("a\u{1b}[31m\n{}", "é".repeat(300))).record("ok", 0, 0);
         assert!(record.line.len() <= LINE, "{}", record.line.len());
-        assert!(record.line.starts_with("a\\x1b[31m\\x0a"), "{}", record.line);
+        assert!(
+            record.line.starts_with("a\\x1b[31m\\x0a"),
+            "{}",
+            record.line
+        );
         assert!(record.line.ends_with('…'));
     }
 }

@@ -50,7 +50,8 @@ mod tests {
         let cancel = Cancel::default();
         assert!(!cancel.wait_until(Instant::now()));
         let other = cancel.clone();
-        let waiter = std::thread::spawn(move || other.wait_until(Instant::now() + Duration::from_secs(60)));
+        let waiter =
+            std::thread::spawn(move || other.wait_until(Instant::now() + Duration::from_secs(60)));
         cancel.cancel();
         assert!(waiter.join().unwrap());
         assert!(cancel.is_cancelled());

@@ -2,7 +2,8 @@
 
 use super::{Command, Context, Run, dispatch};
 use crate::model::{
-    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Column, Failure, Group, Impact, Level, Show, Spec, Table,
+    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Column, Failure, Group, Impact, Level,
+    Show, Spec, Table,
 };
 use serde_json::{Value, json};
 
@@ -48,7 +49,10 @@ fn answer(ctx: &Context, specs: &[&'static Spec]) -> Answer {
 
 /// A command as JSON: what completion, help and checks of a client are made from.
 fn describe(spec: &Spec, ctx: &Context) -> Value {
-    let examples = spec.examples.iter().map(|example| json!({"line": example.line, "what": example.what}));
+    let examples = spec
+        .examples
+        .iter()
+        .map(|example| json!({"line": example.line, "what": example.what}));
     json!({
         "name": spec.name,
         "group": group(spec.group),

@@ -52,7 +52,10 @@ impl Context {
         }
         if Instant::now() > self.deadline {
             let took = self.started.elapsed().as_secs();
-            return Err(Failure::new(Code::Timeout, format!("no end after {took} s")));
+            return Err(Failure::new(
+                Code::Timeout,
+                format!("no end after {took} s"),
+            ));
         }
         Ok(())
     }
@@ -62,7 +65,8 @@ impl Context {
     /// # Errors
     /// As [`Context::check`], as soon as it holds.
     pub(crate) fn sleep(&self, time: Duration) -> Result<(), Failure> {
-        self.cancel.wait_until((Instant::now() + time).min(self.deadline));
+        self.cancel
+            .wait_until((Instant::now() + time).min(self.deadline));
         self.check()
     }
 

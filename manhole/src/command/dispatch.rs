@@ -49,7 +49,12 @@ impl Call {
     pub(crate) fn masked(&self) -> String {
         let spec = self.spec();
         let skip = spec.name.split(' ').count();
-        let secrets: Vec<&str> = spec.args.iter().filter(|arg| arg.secret).map(|arg| arg.name).collect();
+        let secrets: Vec<&str> = spec
+            .args
+            .iter()
+            .filter(|arg| arg.secret)
+            .map(|arg| arg.name)
+            .collect();
         if secrets.is_empty() {
             return self.words.join(" ");
         }
@@ -57,7 +62,10 @@ impl Call {
         for word in self.words.iter().skip(skip) {
             line.push(' ');
             // With a secret among the arguments only option names are sure to be harmless.
-            match word.strip_prefix("--").map(|word| word.split_once('=').map_or(word, |(name, _)| name)) {
+            match word
+                .strip_prefix("--")
+                .map(|word| word.split_once('=').map_or(word, |(name, _)| name))
+            {
                 Some(name) => line.push_str(&format!("--{name}")),
                 None => line.push_str("***"),
             }
@@ -69,7 +77,12 @@ impl Call {
 /// Every command there is: ours, then the application's.
 pub(crate) fn specs() -> Vec<&'static Spec> {
     let ours = BUILT_IN.iter().map(|command| &command.spec);
-    ours.chain(app::commands::all().into_iter().map(|command| command.spec())).collect()
+    ours.chain(
+        app::commands::all()
+            .into_iter()
+            .map(|command| command.spec()),
+    )
+    .collect()
 }
 
 /// Finds the command whose name is the longest beginning of `words` and parses its arguments.
@@ -114,7 +127,8 @@ fn canonical(words: &[String]) -> Vec<String> {
 
 fn starts_with(words: &[String], name: &str) -> bool {
     let mut words = words.iter();
-    name.split(' ').all(|part| words.next().is_some_and(|word| word == part))
+    name.split(' ')
+        .all(|part| words.next().is_some_and(|word| word == part))
 }
 
 fn unknown(words: &[String]) -> Failure {
@@ -126,7 +140,11 @@ fn unknown(words: &[String]) -> Failure {
         .filter(|name| name.split(' ').next() == Some(first))
         .collect();
     if !below.is_empty() {
-        let text = format!("{}: no such command; use one of: {}", words.join(" "), below.join(", "));
+        let text = format!(
+            "{}: no such command; use one of: {}",
+            words.join(" "),
+            below.join(", ")
+        );
         return Failure::new(Code::Unknown, text);
     }
     let remedy = suggest::remedy(first, specs.iter().map(|spec| spec.name));
@@ -148,19 +166,31 @@ pub(crate) fn authorize(call: &Call, ctx: &Context) -> Result<(), Failure> {
 pub(crate) fn refuse_level(what: &str, level: Level, ctx: &Context) -> Result<(), Failure> {
     match ctx.may(level) {
         true => Ok(()),
-        false => Err(Failure::new(Code::Denied, ctx.state.needs(what, level, &ctx.caller))),
+        false => Err(Failure::new(
+            Code::Denied,
+            ctx.state.needs(what, level, &ctx.caller),
+        )),
     }
 }
 
 /// Runs a call to its end, tells `sink`, and writes the audit: before it runs if it changes
 /// something, and afterwards in any case.
-pub(crate) fn execute(call: &Call, ctx: &Context, style: Style, entry: &Entry, sink: &mut dyn Sink) {
+pub(crate) fn execute(
+    call: &Call,
+    ctx: &Context,
+    style: Style,
+    entry: &Entry,
+    sink: &mut dyn Sink,
+) {
     let audit = &ctx.state.audit;
     if call.level() == Level::Control {
         audit.add(entry.record("begun", 0, 0));
     }
     let started = Instant::now();
-    let style = Style { json: style.json || call.args.json, ..style };
+    let style = Style {
+        json: style.json || call.args.json,
+        ..style
+    };
     let mut reply = Reply::new(sink, style, ctx.state.provenance(call.spec().name));
     let result = guarded(|| run(call, ctx, &mut reply));
     let sent = reply.sent();
@@ -191,11 +221,15 @@ fn finish(
     entry: &Entry,
     sink: &mut dyn Sink,
 ) {
-    let word = result.as_ref().map_or_else(|failure| failure.code.name(), |()| "ok");
+    let word = result
+        .as_ref()
+        .map_or_else(|failure| failure.code.name(), |()| "ok");
     let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     // The record comes before the end: who has read a whole reply finds it in the audit.
     ctx.state.audit.add(entry.record(word, sent, elapsed));
-    ctx.state.commands.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    ctx.state
+        .commands
+        .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let _ = sink.send(Event::End(result)); // whoever is gone needs no end
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Command, Context, Run, dispatch, suggest};
 use crate::model::{
-    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Code, Column, Complete, Failure, Group, Impact, Level, Spec,
-    Table,
+    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Code, Column, Complete, Failure, Group,
+    Impact, Level, Spec, Table,
 };
 
 pub(super) static COMMAND: Command = Command {
@@ -11,9 +11,13 @@ pub(super) static COMMAND: Command = Command {
         name: "help",
         group: Group::Console,
         about: "this list, or one command with its options, cost and examples; also ?",
-        args: &[ArgSpec::positional("command", ArgType::Text, "a command, or the first word of several")
-            .rest()
-            .complete(Complete::Commands)],
+        args: &[ArgSpec::positional(
+            "command",
+            ArgType::Text,
+            "a command, or the first word of several",
+        )
+        .rest()
+        .complete(Complete::Commands)],
         level: Level::View,
         impact: Impact::Reads,
         cost: "nothing: it prints a table in memory",
@@ -50,7 +54,10 @@ fn overview(ctx: &Context, specs: &[&Spec]) -> Vec<String> {
         (Group::Process, "The process:"),
         (Group::Console, "This console:"),
     ] {
-        lines.push(format!("{title:<14}  {}", names(specs, |spec| spec.group == group)));
+        lines.push(format!(
+            "{title:<14}  {}",
+            names(specs, |spec| spec.group == group)
+        ));
     }
     if specs.iter().any(|spec| spec.group == Group::Application) {
         lines.push(format!("{}:", ctx.state.name));
@@ -65,7 +72,11 @@ fn overview(ctx: &Context, specs: &[&Spec]) -> Vec<String> {
 
 /// Names wrapped in one line each, joined by two spaces.
 fn names(specs: &[&Spec], pick: impl Fn(&Spec) -> bool) -> String {
-    let names: Vec<&str> = specs.iter().filter(|spec| pick(spec)).map(|spec| spec.name).collect();
+    let names: Vec<&str> = specs
+        .iter()
+        .filter(|spec| pick(spec))
+        .map(|spec| spec.name)
+        .collect();
     names.join("  ")
 }
 
@@ -99,13 +110,21 @@ fn one(spec: &Spec) -> Vec<String> {
     for arg in spec.args {
         lines.push(argument(arg));
     }
-    lines.push(format!("  {:<12}  {:<12}  one line of JSON, in base units", "--json", ""));
+    lines.push(format!(
+        "  {:<12}  {:<12}  one line of JSON, in base units",
+        "--json", ""
+    ));
     lines.push(format!("level    {}", spec.level));
     lines.push(format!("impact   {}: {}", spec.impact.name(), spec.cost));
     if !spec.examples.is_empty() {
         lines.push(String::new());
     }
-    let width = spec.examples.iter().map(|example| example.line.len()).max().unwrap_or(0);
+    let width = spec
+        .examples
+        .iter()
+        .map(|example| example.line.len())
+        .max()
+        .unwrap_or(0);
     for example in spec.examples {
         lines.push(format!("  {:<width$}  {}", example.line, example.what));
     }
@@ -117,7 +136,10 @@ fn one(spec: &Spec) -> Vec<String> {
 
 fn sentence(about: &str) -> String {
     let mut chars = about.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let first: String = chars
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
     format!("{first}{}.", chars.as_str())
 }
 
@@ -147,8 +169,12 @@ fn bounds(ty: &ArgType) -> Option<String> {
     match ty {
         ArgType::Int { min, max } => Some(format!("{min}..{max}")),
         ArgType::Float { min, max } => Some(format!("{min}..{max}")),
-        ArgType::Duration { min, max } => Some(format!("{}..{}", units::nanos(*min), units::nanos(*max))),
-        ArgType::Bytes { min, max } => Some(format!("{}..{}", units::bytes(*min), units::bytes(*max))),
+        ArgType::Duration { min, max } => {
+            Some(format!("{}..{}", units::nanos(*min), units::nanos(*max)))
+        }
+        ArgType::Bytes { min, max } => {
+            Some(format!("{}..{}", units::bytes(*min), units::bytes(*max)))
+        }
         ArgType::Choice(words) => Some(words.join(", ")),
         ArgType::Text | ArgType::Bool | ArgType::Glob => None,
     }
@@ -191,8 +217,14 @@ mod tests {
             see_also: "wall",
         };
         let text = one(&SPEC).join("\n");
-        assert!(text.starts_with("cpu [N] [--reveal]\nWhere the processor time goes.\n"), "{text}");
-        assert!(text.contains("  N             5s            how long (1 s..5m 00s)"), "{text}");
+        assert!(
+            text.starts_with("cpu [N] [--reveal]\nWhere the processor time goes.\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  N             5s            how long (1 s..5m 00s)"),
+            "{text}"
+        );
         assert!(text.contains("show it; needs level control"), "{text}");
         assert!(text.contains("impact   samples: 2 us a sample"), "{text}");
     }

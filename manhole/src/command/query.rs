@@ -9,13 +9,12 @@ pub(crate) struct Query {
 impl Query {
     /// Parses what stands behind the `?`; what is malformed decodes as it stands, as browsers do.
     pub(crate) fn parse(text: &str) -> Self {
-        let pairs = text
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| match pair.split_once('=') {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            match pair.split_once('=') {
                 Some((name, value)) => (decode(name), decode(value)),
                 None => (decode(pair), String::new()),
-            });
+            }
+        });
         Self {
             pairs: pairs.collect(),
         }
@@ -29,7 +28,9 @@ impl Query {
 
     /// All pairs in their order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.pairs
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
@@ -46,7 +47,8 @@ pub(crate) fn decode(text: &str) -> String {
         bytes.push(byte);
         rest = after;
     }
-    String::from_utf8(bytes).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())
+    String::from_utf8(bytes)
+        .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())
 }
 
 fn hex_pair(text: &[u8]) -> Option<(u8, &[u8])> {

@@ -125,7 +125,12 @@ impl<'a> Reply<'a> {
     ///
     /// # Errors
     /// `cancelled`.
-    pub(crate) fn progress(&mut self, done: f64, total: f64, unit: &'static str) -> Result<(), Failure> {
+    pub(crate) fn progress(
+        &mut self,
+        done: f64,
+        total: f64,
+        unit: &'static str,
+    ) -> Result<(), Failure> {
         self.sink.send(Event::Progress { done, total, unit })
     }
 
@@ -134,7 +139,8 @@ impl<'a> Reply<'a> {
     /// # Errors
     /// `cancelled`, `truncated`.
     pub(crate) fn answer(&mut self, answer: Answer) -> Result<(), Failure> {
-        self.provenance.elapsed_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.provenance.elapsed_ns =
+            u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let text = if self.style.json {
             render::json::render(&answer, &self.provenance)
         } else {
@@ -154,7 +160,8 @@ impl<'a> Reply<'a> {
     }
 
     fn pieces(&mut self, text: &[u8]) -> Result<(), Failure> {
-        text.chunks(PIECE).try_for_each(|piece| self.text(piece.to_vec(), false))
+        text.chunks(PIECE)
+            .try_for_each(|piece| self.text(piece.to_vec(), false))
     }
 
     /// Writes one line of a stream (`vars watch`, a tail); the line end is added.
@@ -204,7 +211,11 @@ impl<'a> Reply<'a> {
     fn count(&mut self, bytes: usize, max: u64) -> Result<(), Failure> {
         self.sent = self.sent.saturating_add(bytes as u64);
         if self.sent > max {
-            let text = format!("{}: the reply was cut at {} MiB", self.provenance.command, max >> 20);
+            let text = format!(
+                "{}: the reply was cut at {} MiB",
+                self.provenance.command,
+                max >> 20
+            );
             return Err(Failure::new(Code::Truncated, text));
         }
         Ok(())

@@ -16,7 +16,9 @@ use std::{
 
 /// Nanoseconds since the epoch, a label only; durations come from `Instant`.
 pub(crate) fn unix_now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -40,10 +42,20 @@ impl Access {
             return "nobody".to_owned();
         }
         let mut uids = vec![owner];
-        uids.extend(self.uids.iter().filter(|(_, has)| *has >= level).map(|(uid, _)| *uid));
+        uids.extend(
+            self.uids
+                .iter()
+                .filter(|(_, has)| *has >= level)
+                .map(|(uid, _)| *uid),
+        );
         uids.push(0);
         let mut seen = Vec::new();
-        uids.retain(|uid| !seen.contains(uid) && { seen.push(*uid); true });
+        uids.retain(|uid| {
+            !seen.contains(uid) && {
+                seen.push(*uid);
+                true
+            }
+        });
         let mut words: Vec<String> = uids.iter().map(u32::to_string).collect();
         let last = words.pop().unwrap_or_default();
         let mut text = match words.is_empty() {
@@ -106,7 +118,9 @@ impl State {
         access: Access,
         forward: Box<dyn Fn(&Record) + Send + Sync>,
     ) -> Self {
-        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        let host = nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok());
         Self {
             name,
             version,
@@ -140,7 +154,10 @@ impl State {
 
     /// Where the socket is now.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        self.path.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.path
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Notes where the socket is.
@@ -150,7 +167,10 @@ impl State {
 
     /// How the island came out.
     pub(crate) fn island(&self) -> Island {
-        self.island.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.island
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Notes something about the island.
@@ -160,7 +180,9 @@ impl State {
 
     /// The sentence for a caller whose level does not suffice.
     pub(crate) fn needs(&self, what: &str, level: Level, caller: &Caller) -> String {
-        let who = self.access.who_has(level, self.euid.load(Ordering::Relaxed));
+        let who = self
+            .access
+            .who_has(level, self.euid.load(Ordering::Relaxed));
         format!(
             "{what}: needs level {level}, uid {} has {}; {who} {} {level}",
             caller.uid,
@@ -184,7 +206,10 @@ mod tests {
         assert_eq!(access.who_has(Level::Control, 1003), "uid 1003 and 0");
         assert_eq!(access.who_has(Level::Inspect, 1003), "uid 1003, 7 and 0");
         assert_eq!(access.who_has(Level::View, 0), "uid 0 and 7, gid 4");
-        let capped = Access { cap: Some(Level::View), ..access };
+        let capped = Access {
+            cap: Some(Level::View),
+            ..access
+        };
         assert_eq!(capped.who_has(Level::Control, 1003), "nobody");
     }
 }

@@ -2,18 +2,69 @@
 
 /// Words that people's fingers know from other tools, and what answers the same question here.
 const HABITS: &[(&[&str], &str, &str)] = &[
-    (&["bt", "jstack", "goroutine", "goroutines", "backtrace", "stack"], "stacks", "shows what every thread is doing"),
-    (&["ps", "top", "htop"], "threads", "shows who uses the processor"),
-    (&["lsof", "files", "sockets", "netstat", "ss"], "fds", "shows the open descriptors"),
-    (&["memstats", "mem", "free", "rss", "smaps"], "memory", "shows where the memory is"),
-    (&["loglevel", "loglvl", "logger"], "log", "shows and sets the log filter"),
-    (&["expvar", "metrics", "stats", "counters"], "vars", "shows the service's own numbers"),
-    (&["gc", "trim", "malloc"], "gc run", "gives memory back; gc stats shows what is held"),
-    (&["who", "status", "about", "buildinfo"], "info", "shows what this process is"),
-    (&["doctor", "health", "why", "diagnose", "check"], "triage", "says what is wrong here"),
+    (
+        &[
+            "bt",
+            "jstack",
+            "goroutine",
+            "goroutines",
+            "backtrace",
+            "stack",
+        ],
+        "stacks",
+        "shows what every thread is doing",
+    ),
+    (
+        &["ps", "top", "htop"],
+        "threads",
+        "shows who uses the processor",
+    ),
+    (
+        &["lsof", "files", "sockets", "netstat", "ss"],
+        "fds",
+        "shows the open descriptors",
+    ),
+    (
+        &["memstats", "mem", "free", "rss", "smaps"],
+        "memory",
+        "shows where the memory is",
+    ),
+    (
+        &["loglevel", "loglvl", "logger"],
+        "log",
+        "shows and sets the log filter",
+    ),
+    (
+        &["expvar", "metrics", "stats", "counters"],
+        "vars",
+        "shows the service's own numbers",
+    ),
+    (
+        &["gc", "trim", "malloc"],
+        "gc run",
+        "gives memory back; gc stats shows what is held",
+    ),
+    (
+        &["who", "status", "about", "buildinfo"],
+        "info",
+        "shows what this process is",
+    ),
+    (
+        &["doctor", "health", "why", "diagnose", "check"],
+        "triage",
+        "says what is wrong here",
+    ),
     (&["history"], "audit", "shows the last commands"),
-    (&["ulimit", "rlimit"], "limits", "shows the limits and how near they are"),
-    (&["bye", "logout", "close", "disconnect"], "quit", "ends the conversation"),
+    (
+        &["ulimit", "rlimit"],
+        "limits",
+        "shows the limits and how near they are",
+    ),
+    (
+        &["bye", "logout", "close", "disconnect"],
+        "quit",
+        "ends the conversation",
+    ),
 ];
 
 /// The remedy for the unknown word `word`, given the names that exist here.
@@ -76,7 +127,11 @@ mod tests {
     #[test]
     fn habits_and_slips_are_answered_and_the_rest_is_not_guessed() {
         let check = |word: &str, expected: &str| {
-            assert_eq!(remedy(word, NAMES.into_iter()), format!("no such command; {expected}"), "{word}");
+            assert_eq!(
+                remedy(word, NAMES.into_iter()),
+                format!("no such command; {expected}"),
+                "{word}"
+            );
         };
         check("ps", "threads shows who uses the processor");
         check("theards", "did you mean threads? help lists them all");

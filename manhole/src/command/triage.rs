@@ -3,7 +3,8 @@
 
 use super::{BUILT_IN, Command, Context, Run, plural};
 use crate::model::{
-    Answer, Args, Block, Cell, Code, Column, Failure, Group, Impact, Level, Severity, Spec, Table, Verdict,
+    Answer, Args, Block, Cell, Code, Column, Failure, Group, Impact, Level, Severity, Spec, Table,
+    Verdict,
 };
 
 pub(super) static COMMAND: Command = Command {
@@ -32,7 +33,9 @@ struct Finding {
 
 fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
     let (mut findings, mut silent) = (Vec::new(), Vec::new());
-    let asked = BUILT_IN.iter().filter(|command| command.triage && ctx.may(command.spec.level));
+    let asked = BUILT_IN
+        .iter()
+        .filter(|command| command.triage && ctx.may(command.spec.level));
     for command in asked {
         ctx.check()?;
         match ask(command, ctx) {
@@ -60,7 +63,10 @@ fn ask(command: &Command, ctx: &Context) -> Result<Option<Finding>, Failure> {
 fn report(mut findings: Vec<Finding>, silent: &[String]) -> Answer {
     // A stable sort: within a severity the table's order holds.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict.severity));
-    let mut answer = Answer::about(format!("{} asked", plural(findings.len() + silent.len(), "command")));
+    let mut answer = Answer::about(format!(
+        "{} asked",
+        plural(findings.len() + silent.len(), "command")
+    ));
     let (severity, text) = summary(&findings);
     answer.verdict(severity, text);
     let columns = [
@@ -85,16 +91,30 @@ fn report(mut findings: Vec<Finding>, silent: &[String]) -> Answer {
     for line in silent {
         answer.note(format!("no answer from {line}"));
     }
-    let pressing = findings.iter().filter(|finding| finding.verdict.severity > Severity::Ok);
+    let pressing = findings
+        .iter()
+        .filter(|finding| finding.verdict.severity > Severity::Ok);
     for finding in pressing.take(3) {
         let own = finding.command.to_owned();
-        answer.next(finding.next.first().cloned().filter(|next| next.starts_with(finding.command)).unwrap_or(own));
+        answer.next(
+            finding
+                .next
+                .first()
+                .cloned()
+                .filter(|next| next.starts_with(finding.command))
+                .unwrap_or(own),
+        );
     }
     answer
 }
 
 fn summary(findings: &[Finding]) -> (Severity, String) {
-    let count = |severity| findings.iter().filter(|finding| finding.verdict.severity == severity).count();
+    let count = |severity| {
+        findings
+            .iter()
+            .filter(|finding| finding.verdict.severity == severity)
+            .count()
+    };
     let (bad, warn) = (count(Severity::Bad), count(Severity::Warn));
     let severity = match (bad, warn) {
         (0, 0) => return (Severity::Ok, "Nothing looks wrong from here.".to_owned()),
@@ -109,7 +129,10 @@ fn summary(findings: &[Finding]) -> (Severity, String) {
         parts.push(format!("{} to look at", plural(warn, "thing")));
     }
     let first = findings.first().map_or("", |finding| finding.command);
-    (severity, format!("{}; start with {first}.", parts.join(", ")))
+    (
+        severity,
+        format!("{}; start with {first}.", parts.join(", ")),
+    )
 }
 
 #[cfg(test)]
@@ -119,7 +142,10 @@ mod tests {
     fn finding(command: &'static str, severity: Severity) -> Finding {
         Finding {
             command,
-            verdict: Verdict { severity, text: format!("{command} says.") },
+            verdict: Verdict {
+                severity,
+                text: format!("{command} says."),
+            },
             next: vec![format!("{command} --all")],
         }
     }
@@ -134,18 +160,33 @@ mod tests {
         let answer = report(findings, &["cgroup: no such file".to_owned()]);
         let verdict = answer.verdict.unwrap();
         assert_eq!(verdict.severity, Severity::Bad);
-        assert_eq!(verdict.text, "1 finding bad, 1 thing to look at; start with fds.");
+        assert_eq!(
+            verdict.text,
+            "1 finding bad, 1 thing to look at; start with fds."
+        );
         assert_eq!(answer.next, ["fds --all", "memory --all"]);
         assert_eq!(answer.notes, ["no answer from cgroup: no such file"]);
-        let Block::Table(table) = &answer.blocks[0] else { panic!() };
+        let Block::Table(table) = &answer.blocks[0] else {
+            panic!()
+        };
         let order: Vec<_> = table.rows.iter().map(|row| row[1].clone()).collect();
-        assert_eq!(order, [Cell::text("fds"), Cell::text("memory"), Cell::text("threads")]);
+        assert_eq!(
+            order,
+            [
+                Cell::text("fds"),
+                Cell::text("memory"),
+                Cell::text("threads")
+            ]
+        );
     }
 
     #[test]
     fn all_well_is_said() {
         let answer = report(vec![finding("threads", Severity::Ok)], &[]);
-        assert_eq!(answer.verdict.unwrap().text, "Nothing looks wrong from here.");
+        assert_eq!(
+            answer.verdict.unwrap().text,
+            "Nothing looks wrong from here."
+        );
         assert!(answer.next.is_empty());
     }
 }

@@ -8,7 +8,9 @@ use serde_json::json;
 pub(crate) const PROTOCOL: u64 = 1;
 
 /// What a client may rely on.
-pub(crate) const CAPABILITIES: &[&str] = &["text", "keep", "machine", "http", "cancel", "progress", "verdict"];
+pub(crate) const CAPABILITIES: &[&str] = &[
+    "text", "keep", "machine", "http", "cancel", "progress", "verdict",
+];
 
 pub(super) static COMMAND: Command = Command {
     spec: Spec {
@@ -31,7 +33,11 @@ fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
     let state = &ctx.state;
     let mut fields = Fields::new();
     fields.field("name", "service", Cell::text(&*state.name));
-    fields.field("version", "version", Cell::or_unknown(state.version.clone(), Cell::Text));
+    fields.field(
+        "version",
+        "version",
+        Cell::or_unknown(state.version.clone(), Cell::Text),
+    );
     fields.field("pid", "pid", Cell::Id(state.pid.into()));
     fields.field("manhole", "manhole", Cell::text(env!("CARGO_PKG_VERSION")));
     fields.field("protocol", "protocol", Cell::Id(PROTOCOL));
