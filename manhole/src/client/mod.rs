@@ -1,1 +1,46 @@
-//! The client's half, shared by `manhole-cli` and `manhole::client()`: finding consoles, checking whom one talks to, connecting.
+//! The client's half, shared by `manhole-cli` and `manhole::client()`: finding consoles, checking
+//! whom one talks to, connecting, and speaking the machine dialect.
+//!
+//! Everything here blocks and is meant for a process of its own, never for a service that runs.
+
+mod connect;
+mod container;
+mod discover;
+mod helper;
+mod proc;
+mod rooted;
+mod trouble;
+mod unix_table;
+
+pub use connect::{Connected, Place, connect, connect_path};
+pub use container::Container;
+pub use discover::{Found, Survey, directories, look_at, survey};
+pub use helper::{WORD as HELPER_WORD, run as run_helper};
+pub use proc::{Status, pids, status, uptime};
+pub use rooted::{Root, is_kind, names_of};
+pub use trouble::{Kind, Trouble, reason};
+pub use unix_table::pid_of_name;
+
+/// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and
+/// not starting with a dot: fit for a file name and for any terminal.
+pub fn safe_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let kept = name.chars().filter(|c| plain(*c));
+    kept.skip_while(|c| *c == '.').take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_others_are_reduced() {
+        let check = |name: &str, expected: &str| assert_eq!(safe_name(name), expected);
+        check("cpu.pb.gz", "cpu.pb.gz");
+        check("../../etc/passwd", "etcpasswd");
+        check("..hidden", "hidden");
+        check("a\x1b[31mb\u{202e}c", "a31mbc");
+        check(&"x".repeat(100), &"x".repeat(64));
+        check("", "");
+    }
+}
