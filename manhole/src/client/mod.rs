@@ -5,21 +5,33 @@
 
 mod connect;
 mod container;
+mod conversation;
 mod discover;
+mod hello;
 mod helper;
 mod proc;
+mod resolve;
 mod rooted;
 mod trouble;
 mod unix_table;
 
 pub use connect::{Connected, Place, connect, connect_path};
 pub use container::Container;
+pub use conversation::{CallError, Client, LONGEST, Patience, Piece};
 pub use discover::{Found, Survey, directories, look_at, survey};
+pub use hello::{Hello, Known, ask_all, hello, open};
 pub use helper::{WORD as HELPER_WORD, run as run_helper};
 pub use proc::{Status, pids, status, uptime};
+pub use resolve::{Target, by_name, by_pid};
 pub use rooted::{Root, is_kind, names_of};
 pub use trouble::{Kind, Trouble, reason};
 pub use unix_table::pid_of_name;
+
+#[doc(hidden)]
+pub use crate::{
+    model::{Code, Failure, Severity},
+    protocol::machine::{self, End},
+};
 
 /// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and
 /// not starting with a dot: fit for a file name and for any terminal.
