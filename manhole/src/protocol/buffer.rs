@@ -25,15 +25,15 @@ pub(super) struct Buffer {
 impl Buffer {
     /// Adds what arrived.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let kept = match (self.dropping, find_lf(bytes)) {
-            (false, _) => bytes,
-            (true, None) => &[],
-            (true, Some(lf)) => bytes.get(lf + 1..).unwrap_or_default(),
-        };
-        self.dropping &= find_lf(bytes).is_none();
         self.bytes.drain(..self.taken);
         self.taken = 0;
-        self.bytes.extend_from_slice(kept);
+        if self.dropping && !bytes.contains(&b'\n') {
+            return;
+        }
+        self.bytes.extend_from_slice(bytes);
+        if self.dropping {
+            self.drop_line(0);
+        }
     }
 
     /// Takes a line of at most `max` bytes, its LF included.

@@ -5,7 +5,13 @@
 //! chunk, and its events do not depend on where the bytes were split.
 
 mod buffer;
+#[cfg(any(test, fuzzing))]
+pub mod conversation;
+pub mod keep;
 pub mod machine;
+pub mod sniff;
+pub mod text;
+pub mod words;
 
 /// Longest line a server accepts, its LF included.
 pub const LINE_MAX: usize = 16 * 1024;

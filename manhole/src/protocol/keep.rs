@@ -1,0 +1,192 @@
+//! The frames of keep mode: counted replies for scripts, many on one connection.
+//!
+//! A reply is any number of `DATA <n>` LF with `n` raw bytes, and of `WAIT <text>`, then `OK` or
+//! `ERR <code> <text>`.
+
+use super::buffer::{Buffer, Line};
+use super::{CHUNK_MAX, REPLY_LINE_MAX, clip};
+use crate::model::{Code, Failure};
+
+/// The line before `len` raw bytes; `len` is at most [`CHUNK_MAX`].
+pub fn encode_data_header(len: usize) -> String {
+    format!("DATA {len}\n")
+}
+
+/// A sign of life while a command works.
+pub fn encode_wait(text: &str) -> String {
+    format!("WAIT {}\n", one_line(text))
+}
+
+/// The last line of a reply. Hints have no place here.
+pub fn encode_end(result: &Result<(), Failure>) -> String {
+    match result {
+        Ok(()) => "OK\n".to_owned(),
+        Err(failure) => format!("ERR {} {}\n", failure.code, one_line(&failure.text)),
+    }
+}
+
+/// `text` on one line, so that nothing an application says can look like a frame.
+fn one_line(text: &str) -> String {
+    clip(text).replace(char::is_control, " ")
+}
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// A piece of the reply.
+    Data(Vec<u8>),
+    /// The command still works.
+    Wait(String),
+    /// The reply is complete.
+    End(Result<(), Failure>),
+}
+
+/// Splits what a server sends in keep mode into frames.
+///
+/// The first error ends it: it is returned once, and whatever follows is dropped.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    buffer: Buffer,
+    /// Length of the payload still to come.
+    announced: Option<usize>,
+    failed: bool,
+}
+
+impl Decoder {
+    /// Adds what arrived.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if !self.failed {
+            self.buffer.feed(bytes);
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<Frame>, Failure> {
+        if self.announced.is_none() {
+            let line = match self.buffer.take_line(REPLY_LINE_MAX) {
+                None => return Ok(None),
+                Some(Line::Whole(line)) => String::from_utf8_lossy(line),
+                Some(Line::Overlong(_)) => return Err(no_frame("a line without end")),
+            };
+            match line.split_once(' ').unwrap_or((&line, "")) {
+                ("DATA", count) => self.announced = Some(parse_count(count)?),
+                ("WAIT", text) => return Ok(Some(Frame::Wait(text.to_owned()))),
+                ("OK", "") => return Ok(Some(Frame::End(Ok(())))),
+                ("ERR", rest) => return Ok(Some(Frame::End(Err(parse_failure(rest)?)))),
+                _ => return Err(no_frame(&line)),
+            }
+        }
+        Ok(self.take_payload())
+    }
+
+    fn take_payload(&mut self) -> Option<Frame> {
+        let payload = self.buffer.take(self.announced?)?.to_vec();
+        self.announced = None;
+        Some(Frame::Data(payload))
+    }
+}
+
+impl Iterator for Decoder {
+    type Item = Result<Frame, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let frame = self.step().transpose();
+        if matches!(frame, Some(Err(_))) {
+            *self = Decoder {
+                failed: true,
+                ..Decoder::default()
+            };
+        }
+        frame
+    }
+}
+
+fn parse_count(count: &str) -> Result<usize, Failure> {
+    let digits = count.bytes().all(|byte| byte.is_ascii_digit());
+    let count: Option<usize> = count.parse().ok().filter(|_| digits);
+    count
+        .filter(|count| *count <= CHUNK_MAX)
+        .ok_or_else(|| no_frame("DATA without an acceptable count"))
+}
+
+fn parse_failure(rest: &str) -> Result<Failure, Failure> {
+    let (code, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    match code.parse() {
+        Ok(code) => Ok(Failure::new(code, text)),
+        Err(()) => Err(no_frame("ERR with an unknown code")),
+    }
+}
+
+fn no_frame(what: &str) -> Failure {
+    let text = format!("the server sent no frame of keep mode: {}", one_line(what));
+    Failure::new(Code::Protocol, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The frames of `input`, however it is split.
+    fn check(input: &[u8], expected: &[Result<Frame, Failure>]) {
+        for at in 0..input.len() {
+            let mut decoder = Decoder::default();
+            let mut frames = Vec::new();
+            for piece in [&input[..at], &input[at..]] {
+                decoder.feed(piece);
+                frames.extend(decoder.by_ref());
+            }
+            assert_eq!(frames, expected, "split at {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_read_back() {
+        let failure = Failure::new(Code::NoMemory, "cpu: 64 MiB could not be had");
+        let wire = [
+            &encode_wait("3 of 10 s"),
+            &encode_data_header(4),
+            "\nOK\n",
+            &encode_data_header(0),
+            &encode_end(&Ok(())),
+            &encode_end(&Err(failure.clone())),
+        ];
+        let expected = [
+            Frame::Wait("3 of 10 s".to_owned()),
+            Frame::Data(b"\nOK\n".to_vec()),
+            Frame::Data(Vec::new()),
+            Frame::End(Ok(())),
+            Frame::End(Err(failure)),
+        ];
+        check(wire.concat().as_bytes(), &expected.map(Ok));
+    }
+
+    #[test]
+    fn no_text_can_look_like_a_frame() {
+        let failure = Failure::new(Code::Panic, "boom\r\nOK\nDATA 5").hint("lost");
+        assert_eq!(encode_end(&Err(failure)), "ERR panic boom  OK DATA 5\n");
+        assert_eq!(encode_wait("\u{85}\x1b["), "WAIT   [\n");
+    }
+
+    #[test]
+    fn what_is_no_frame_ends_the_conversation() {
+        for line in [
+            "DATA",
+            "DATA -1",
+            "DATA +1",
+            "DATA 262145",
+            "DATA 1 ",
+            "OK fine",
+            "ERR",
+            "ERR odd x",
+            "ok",
+            "",
+        ] {
+            let mut decoder = Decoder::default();
+            decoder.feed(format!("{line}\nOK\n").as_bytes());
+            let failure = decoder.next().unwrap().unwrap_err();
+            assert_eq!((failure.code, decoder.next()), (Code::Protocol, None));
+        }
+    }
+}
