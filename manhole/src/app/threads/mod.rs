@@ -1,0 +1,108 @@
+//! `manhole-app`: the only threads on which code of the application runs.
+//!
+//! They live in the host's descriptor table, so a closure sees the host's files; the console's own
+//! threads do not. A thread inherits the table of its creator, therefore only a host thread (at the
+//! first registration that needs one) or another `manhole-app` thread ever makes one. Before a
+//! thread enters application code it sees to it that another one is free: when the first never
+//! comes back, its replacement is already there, made in the right table.
+//!
+//! Calls come from the console's worker threads, which wait on futexes only; no runtime, no waker.
+//! After two threads were lost application code is refused until one of them comes back. In a
+//! forked child everything here is inert unless the console is installed again.
+
+mod catch;
+mod gate;
+mod pool;
+mod ticket;
+
+pub(crate) use catch::catch;
+pub(crate) use gate::{Gate, Outcome, Started};
+pub(crate) use pool::{Kind, Pool, Refusal, Status};
+pub(crate) use ticket::Ticket;
+
+use crate::sys::list::List;
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+/// How long a reader waits for a closure's first answer.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
+
+/// One pool per installation: a child of a fork that installs again gets its own.
+static POOLS: List<Pool> = List::new();
+/// Whether anything was registered that needs a thread.
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// The pool of this process, if the console is active in it.
+pub(crate) fn current() -> Option<&'static Pool> {
+    let pid = std::process::id();
+    POOLS.iter().next().filter(|pool| pool.is_open(pid))
+}
+
+/// Opens a pool for this process; a second call changes nothing.
+pub(crate) fn activate() {
+    if current().is_none() {
+        POOLS.push(Pool::new(std::process::id()));
+    }
+    if WANTED.load(Ordering::Relaxed) {
+        want();
+    }
+}
+
+/// Closes the pool: what is queued is dropped, idle threads end.
+pub(crate) fn deactivate() {
+    if let Some(pool) = current() {
+        pool.close();
+    }
+}
+
+/// Says that something was registered that needs a thread. Called on the registering host thread,
+/// which becomes the parent of the first two if the console is active already.
+pub(crate) fn want() {
+    WANTED.store(true, Ordering::Relaxed);
+    if let Some(pool) = current() {
+        pool.populate();
+    }
+}
+
+/// From now on application code is refused, and `why` is what callers are told.
+pub(crate) fn refuse(why: impl Into<Cow<'static, str>>) {
+    if let Some(pool) = current() {
+        pool.refuse(why.into());
+    }
+}
+
+/// What the threads are doing, for `info`; `None` when the console is not active.
+pub(crate) fn status() -> Option<Status> {
+    current().map(Pool::status)
+}
+
+/// Calls `wake` on an application thread at `at`; an earlier alarm stays.
+pub(crate) fn alarm(at: Instant, wake: fn()) {
+    if let Some(pool) = current() {
+        pool.alarm(at, wake);
+    }
+}
+
+/// Blocks every signal that can be blocked, as in the console's own threads: the application's
+/// handlers keep running on the application's threads.
+fn block_signals() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut signals = SigSet::all();
+    for fault in [
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+        Signal::SIGTRAP,
+        Signal::SIGSYS,
+    ] {
+        signals.remove(fault);
+    }
+    let _ = signals.thread_block();
+}
+
+#[cfg(test)]
+mod tests;
