@@ -73,6 +73,12 @@ impl Buffer {
         Some(run)
     }
 
+    /// Whether the end of a line is there.
+    pub(super) fn has_line(&self) -> bool {
+        let pending = self.bytes.get(self.taken..).unwrap_or_default();
+        pending.contains(&b'\n')
+    }
+
     /// Whether something began that has not ended.
     pub(super) fn has_partial(&self) -> bool {
         self.dropping || self.taken < self.bytes.len()

@@ -7,27 +7,29 @@ use super::buffer::{Buffer, Line};
 use super::{CHUNK_MAX, REPLY_LINE_MAX, clip};
 use crate::model::{Code, Failure};
 
-/// The line before `len` raw bytes; `len` is at most [`CHUNK_MAX`].
-pub fn encode_data_header(len: usize) -> String {
-    format!("DATA {len}\n")
+/// A piece of the reply, in as many frames as it takes.
+pub fn data(bytes: &[u8]) -> Vec<u8> {
+    let frame = |chunk: &[u8]| [format!("DATA {}\n", chunk.len()).as_bytes(), chunk].concat();
+    bytes.chunks(CHUNK_MAX).flat_map(frame).collect()
 }
 
 /// A sign of life while a command works.
-pub fn encode_wait(text: &str) -> String {
-    format!("WAIT {}\n", one_line(text))
+pub fn wait(text: &str) -> Vec<u8> {
+    format!("WAIT {}\n", one_line(text)).into_bytes()
 }
 
 /// The last line of a reply. Hints have no place here.
-pub fn encode_end(result: &Result<(), Failure>) -> String {
+pub fn end(result: &Result<(), Failure>) -> Vec<u8> {
     match result {
-        Ok(()) => "OK\n".to_owned(),
-        Err(failure) => format!("ERR {} {}\n", failure.code, one_line(&failure.text)),
+        Ok(()) => b"OK\n".to_vec(),
+        Err(failure) => format!("ERR {} {}\n", failure.code, one_line(&failure.text)).into_bytes(),
     }
 }
 
 /// `text` on one line, so that nothing an application says can look like a frame.
 fn one_line(text: &str) -> String {
-    clip(text).replace(char::is_control, " ")
+    let escaped = clip(text).replace('\n', "\\x0a");
+    escaped.replace('\r', "\\x0d")
 }
 
 /// One frame.
@@ -145,28 +147,40 @@ mod tests {
     fn what_is_encoded_is_read_back() {
         let failure = Failure::new(Code::NoMemory, "cpu: 64 MiB could not be had");
         let wire = [
-            &encode_wait("3 of 10 s"),
-            &encode_data_header(4),
-            "\nOK\n",
-            &encode_data_header(0),
-            &encode_end(&Ok(())),
-            &encode_end(&Err(failure.clone())),
+            wait("3 of 10 s"),
+            data(b"\nOK\n"),
+            data(b""),
+            end(&Ok(())),
+            end(&Err(failure.clone())),
         ];
         let expected = [
             Frame::Wait("3 of 10 s".to_owned()),
             Frame::Data(b"\nOK\n".to_vec()),
-            Frame::Data(Vec::new()),
             Frame::End(Ok(())),
             Frame::End(Err(failure)),
         ];
-        check(wire.concat().as_bytes(), &expected.map(Ok));
+        check(&wire.concat(), &expected.map(Ok));
+    }
+
+    #[test]
+    fn a_large_piece_is_sent_in_chunks() {
+        let mut decoder = Decoder::default();
+        decoder.feed(&data(&[7; 2 * CHUNK_MAX + 1]));
+        let lengths = decoder.map(|frame| match frame {
+            Ok(Frame::Data(payload)) => payload.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(lengths.collect::<Vec<_>>(), [CHUNK_MAX, CHUNK_MAX, 1]);
     }
 
     #[test]
     fn no_text_can_look_like_a_frame() {
         let failure = Failure::new(Code::Panic, "boom\r\nOK\nDATA 5").hint("lost");
-        assert_eq!(encode_end(&Err(failure)), "ERR panic boom  OK DATA 5\n");
-        assert_eq!(encode_wait("\u{85}\x1b["), "WAIT   [\n");
+        assert_eq!(
+            end(&Err(failure)),
+            b"ERR panic boom\\x0d\\x0aOK\\x0aDATA 5\n"
+        );
+        assert_eq!(wait("a\n"), b"WAIT a\\x0a\n");
     }
 
     #[test]

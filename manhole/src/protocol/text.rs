@@ -17,19 +17,19 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The mode that the first line asks for; `None` when it is a line of commands, in batch mode.
-    pub fn asked_by(first_line: &str) -> Option<Mode> {
-        if first_line.is_empty() {
-            return Some(Mode::Prompt);
+    /// The mode that the first line asks for. In batch mode it is itself a line of commands.
+    pub fn of_first_line(line: &str) -> Mode {
+        if line.is_empty() {
+            return Mode::Prompt;
         }
-        let commands = words::parse_line(first_line).ok()?;
+        let commands = words::parse_line(line).unwrap_or_default();
         let [command] = commands.as_slice() else {
-            return None;
+            return Mode::Batch;
         };
         match command.as_slice() {
-            [mode, kind] if mode == "mode" && kind == "prompt" => Some(Mode::Prompt),
-            [mode, kind] if mode == "mode" && kind == "keep" => Some(Mode::Keep),
-            _ => None,
+            [mode, kind] if mode == "mode" && kind == "prompt" => Mode::Prompt,
+            [mode, kind] if mode == "mode" && kind == "keep" => Mode::Keep,
+            _ => Mode::Batch,
         }
     }
 }
@@ -79,6 +79,11 @@ impl Lines {
         if !self.smuggled {
             self.buffer.feed(bytes);
         }
+    }
+
+    /// Whether the end of one more line has arrived already.
+    pub fn has_line(&self) -> bool {
+        self.buffer.has_line()
     }
 
     /// Whether a line began that has not ended; meaningful once there is no event left.
@@ -193,7 +198,9 @@ mod tests {
         assert!(!lines.has_partial());
         lines.feed(b"triage");
         assert_eq!((lines.next(), lines.has_partial()), (None, true));
+        assert!(!lines.has_line());
         lines.feed(b"\n");
+        assert!(lines.has_line());
         assert_eq!(lines.next(), Some(line("triage")));
         assert!(!lines.has_partial());
     }
@@ -278,11 +285,11 @@ mod tests {
 
     #[test]
     fn the_first_line_may_ask_for_a_mode() {
-        let check = |first: &str, expected| assert_eq!(Mode::asked_by(first), expected, "{first}");
-        check("", Some(Mode::Prompt));
-        check("mode prompt", Some(Mode::Prompt));
-        check(" mode\tkeep ; # counted", Some(Mode::Keep));
-        for other in [
+        let check = |first: &str, mode| assert_eq!(Mode::of_first_line(first), mode, "{first}");
+        check("", Mode::Prompt);
+        check("mode prompt", Mode::Prompt);
+        check(" mode\tkeep ; # counted", Mode::Keep);
+        for commands in [
             "mode",
             "mode batch",
             "mode keep; triage",
@@ -291,7 +298,7 @@ mod tests {
             "'",
             "triage",
         ] {
-            check(other, None);
+            check(commands, Mode::Batch);
         }
     }
 }
