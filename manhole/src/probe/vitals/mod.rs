@@ -1,0 +1,165 @@
+//! The vital signs of the last 24 hours, taken on the 30 s tick: answers to "since when" and "how
+//! fast".
+//!
+//! A tick costs about 40 us: `status`, the process clock, the size of `/proc/self/fd`, two or three
+//! files of the cgroup. It never touches the `mmap_lock`. The ring holds 80 bytes a sample in blocks
+//! of one hour and grows block by block, so a process pays for the time it has run: 230 KiB after a
+//! day.
+
+mod ring;
+mod trend;
+
+pub(crate) use ring::Ring;
+pub(crate) use trend::Trend;
+
+use super::{cgroup, fds, memory};
+use nix::time::{ClockId, clock_gettime};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// What was so at one moment. `None` is "not known", also in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Sample {
+    /// When, in nanoseconds of CLOCK_MONOTONIC.
+    pub at_ns: u64,
+    /// Pages in memory, in bytes.
+    pub rss: Option<u64>,
+    /// Anonymous pages in memory, in bytes.
+    pub anonymous: Option<u64>,
+    /// Pages of files in memory, in bytes.
+    pub files: Option<u64>,
+    /// Shared memory, in bytes.
+    pub shared: Option<u64>,
+    /// Swapped out, in bytes.
+    pub swap: Option<u64>,
+    /// What the cgroup is charged, in bytes.
+    pub cgroup: Option<u64>,
+    /// Live heap by the sampling allocator, in bytes; unknown without it.
+    pub heap: Option<u64>,
+    /// CPU time of the process since its start, in nanoseconds.
+    pub cpu_ns: Option<u64>,
+    /// Time that the cgroup was throttled, in nanoseconds since it was made.
+    pub throttled_ns: Option<u64>,
+    /// Times the kernel killed in this cgroup for want of memory.
+    pub oom_kills: Option<u64>,
+    /// Threads, the console's included.
+    pub threads: Option<u64>,
+    /// Async tasks alive; unknown until something counts them.
+    pub tasks: Option<u64>,
+    /// Open descriptors.
+    pub fds: Option<u64>,
+    /// Tasks that wait in the runtimes' queues; unknown until something counts them.
+    pub queue: Option<u64>,
+}
+
+/// What only other layers can say about the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Extra {
+    /// Live heap in bytes.
+    pub heap: Option<u64>,
+    /// Async tasks alive.
+    pub tasks: Option<u64>,
+    /// Tasks in the runtimes' queues.
+    pub queue: Option<u64>,
+}
+
+impl Sample {
+    /// Takes all figures now; about 40 us.
+    pub(crate) fn now(extra: Extra) -> Self {
+        let usage = memory::Usage::read().unwrap_or_default();
+        let group = cgroup::Vital::read();
+        Self {
+            at_ns: monotonic_ns(),
+            rss: usage.resident,
+            anonymous: usage.anonymous,
+            files: usage.files,
+            shared: usage.shared,
+            swap: usage.swap,
+            cgroup: group.memory,
+            heap: extra.heap,
+            cpu_ns: process_cpu_ns(),
+            throttled_ns: group.throttled_ns,
+            oom_kills: group.oom_kills,
+            threads: usage.threads,
+            tasks: extra.tasks,
+            fds: fds::count(),
+            queue: extra.queue,
+        }
+    }
+}
+
+/// The ring, shared by the tick that fills it and the commands that ask.
+#[derive(Debug, Default)]
+pub(crate) struct Vitals {
+    ring: Mutex<Ring>,
+}
+
+impl Vitals {
+    /// An empty ring; it allocates with its first sample.
+    pub(crate) const fn new() -> Self {
+        Self {
+            ring: Mutex::new(Ring::new()),
+        }
+    }
+
+    /// Takes a sample and keeps it. Call it at install and every 30 s.
+    pub(crate) fn tick(&self, extra: Extra) {
+        let sample = Sample::now(extra);
+        self.with(|ring| ring.push(sample));
+    }
+
+    /// The newest sample kept: what `extra` was at the last tick, among others.
+    pub(crate) fn last(&self) -> Option<Sample> {
+        self.with(|ring| ring.last())
+    }
+
+    /// What was so about `age` ago; see [`Ring::near`].
+    pub(crate) fn ago(&self, age: Duration) -> Option<Sample> {
+        let at = monotonic_ns().checked_sub(nanos(age))?;
+        self.with(|ring| ring.near(at, nanos(age) / 10))
+    }
+
+    /// Whether and how fast a figure grows, over the last `window` or as much of it as is known, with
+    /// `now` as the newest point.
+    pub(crate) fn trend(
+        &self,
+        window: Duration,
+        now: &Sample,
+        figure: fn(&Sample) -> Option<u64>,
+    ) -> Option<Trend> {
+        let from = now.at_ns.saturating_sub(nanos(window));
+        let mut points = self.with(|ring| ring.series(from, figure));
+        if let Some(value) = figure(now) {
+            points.push((now.at_ns, value));
+        }
+        Trend::of(&points)
+    }
+
+    fn with<T>(&self, job: impl FnOnce(&mut Ring) -> T) -> T {
+        // A ring is consistent after every statement, so a poisoned lock still guards a good one.
+        job(&mut self.ring.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// CLOCK_MONOTONIC in nanoseconds.
+pub(crate) fn monotonic_ns() -> u64 {
+    clock(ClockId::CLOCK_MONOTONIC).unwrap_or(0)
+}
+
+/// CPU time of the whole process, ended threads included, in nanoseconds; 0.3 us.
+pub(crate) fn process_cpu_ns() -> Option<u64> {
+    clock(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn clock(id: ClockId) -> Option<u64> {
+    let time = clock_gettime(id).ok()?;
+    let seconds = u64::try_from(time.tv_sec()).ok()?;
+    let nanos = u64::try_from(time.tv_nsec()).ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
