@@ -1,2 +1,36 @@
 //! The only unsafe code of the console: system calls that no safe wrapper offers.
+//!
+//! Small modules of safe functions. A call that `nix` or std wraps safely is not wrapped here
+//! again, unless several layers need the same few lines around it. Linux with glibc or musl on
+//! x86_64 and aarch64 is what this is written for; a call that an older kernel or a sandbox
+//! refuses comes back as an error or as "unknown", never as a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+pub(crate) mod beneath;
+pub(crate) mod exit;
+pub(crate) mod fork;
+pub(crate) mod leader;
 pub(crate) mod list;
+pub(crate) mod malloc;
+mod object;
+pub(crate) mod origin;
+pub(crate) mod peer;
+pub(crate) mod pidfd;
+mod poll;
+pub(crate) mod process;
+pub(crate) mod signals;
+pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub(crate) use object::pin_object;
+pub(crate) use poll::{hung_up, readable_now, writable_now};
+pub(crate) use process::{at_secure, clk_tck, egid, euid, page_size};
