@@ -238,6 +238,14 @@ fn called(arg: &ArgSpec) -> String {
     }
 }
 
+/// Whether `word` is a value that `arg` accepts.
+///
+/// # Errors
+/// The sentence to show, without the command's name.
+pub(crate) fn check(arg: &ArgSpec, word: &str) -> Result<(), String> {
+    convert(arg, word).map(drop)
+}
+
 fn convert(arg: &ArgSpec, word: &str) -> Result<ArgValue, String> {
     let name = called(arg);
     match arg.ty {

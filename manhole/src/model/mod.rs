@@ -10,6 +10,7 @@ mod level;
 mod spec;
 
 pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};
+pub(crate) use args::check;
 pub use args::{ArgValue, Args};
 pub use caller::{Caller, Dialect};
 pub use failure::{Code, Failure};

@@ -1,0 +1,195 @@
+//! What a command of the application may return.
+
+use super::{Cell, Table};
+use crate::model::{self, Answer, Block, Severity};
+use serde_json::Value;
+use std::fmt::Display;
+
+/// The answer of a command of yours; most commands return something that is [`IntoReply`] instead.
+///
+/// Text for people and `--json` for programs are made from the same data. Control characters are
+/// escaped before they reach a terminal.
+#[derive(Clone, Debug, Default)]
+pub struct Reply(Answer);
+
+impl Reply {
+    /// Lines of text.
+    pub fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let mut answer = Answer::short();
+        let lines: Vec<&str> = text.lines().collect();
+        match lines.as_slice() {
+            [line] => answer.push(Block::Value(model::Cell::text(*line))),
+            lines => {
+                answer.push(Block::Lines(
+                    lines.iter().map(|line| (*line).to_owned()).collect(),
+                ));
+                answer.push(Block::Data("value", Value::String(text)));
+            }
+        }
+        Self(answer)
+    }
+
+    /// Any JSON; compact in text.
+    pub fn json(value: Value) -> Self {
+        Self::block(Block::Value(model::Cell::Json(value)))
+    }
+
+    /// Rows under headings.
+    pub fn table(table: Table) -> Self {
+        Self::block(Block::Table(table.into_model()))
+    }
+
+    /// One value with its unit.
+    pub fn value(value: impl Into<Cell>) -> Self {
+        Self::block(Block::Value(value.into().0))
+    }
+
+    fn block(block: Block) -> Self {
+        let mut answer = Answer::short();
+        answer.push(block);
+        Self(answer)
+    }
+
+    /// Puts one sentence at the head: all is well.
+    #[must_use]
+    pub fn ok(self, sentence: impl Into<String>) -> Self {
+        self.verdict(Severity::Ok, sentence.into())
+    }
+
+    /// Puts one sentence at the head: worth a look.
+    #[must_use]
+    pub fn warn(self, sentence: impl Into<String>) -> Self {
+        self.verdict(Severity::Warn, sentence.into())
+    }
+
+    /// Puts one sentence at the head: worth waking somebody up for.
+    #[must_use]
+    pub fn bad(self, sentence: impl Into<String>) -> Self {
+        self.verdict(Severity::Bad, sentence.into())
+    }
+
+    fn verdict(mut self, severity: Severity, sentence: String) -> Self {
+        self.0.verdict(severity, sentence);
+        self
+    }
+
+    /// Adds a command line that a person would run next; shown at a prompt only.
+    #[must_use]
+    pub fn next(mut self, command: impl Into<String>) -> Self {
+        self.0.next(command);
+        self
+    }
+
+    /// The answer as the command layer has it.
+    pub(crate) fn into_answer(self) -> Answer {
+        self.0
+    }
+}
+
+/// Whatever a command may return: `()`, texts, numbers, [`serde_json::Value`], [`Table`],
+/// [`Reply`], and a `Result` of these whose error can be displayed.
+pub trait IntoReply {
+    /// The answer.
+    ///
+    /// # Errors
+    /// What to tell the caller; it becomes `ERR internal <command>: the application says: ...`.
+    fn into_reply(self) -> Result<Reply, String>;
+}
+
+impl IntoReply for Reply {
+    fn into_reply(self) -> Result<Reply, String> {
+        Ok(self)
+    }
+}
+
+/// Confirms with `ok`: an empty answer would look like a broken connection.
+impl IntoReply for () {
+    fn into_reply(self) -> Result<Reply, String> {
+        Ok(Reply::text("ok"))
+    }
+}
+
+impl IntoReply for &str {
+    fn into_reply(self) -> Result<Reply, String> {
+        Ok(Reply::text(self))
+    }
+}
+
+impl IntoReply for String {
+    fn into_reply(self) -> Result<Reply, String> {
+        Ok(Reply::text(self))
+    }
+}
+
+impl IntoReply for Value {
+    fn into_reply(self) -> Result<Reply, String> {
+        Ok(Reply::json(self))
+    }
+}
+
+impl IntoReply for Table {
+    fn into_reply(self) -> Result<Reply, String> {
+        Ok(Reply::table(self))
+    }
+}
+
+impl IntoReply for Cell {
+    fn into_reply(self) -> Result<Reply, String> {
+        Ok(Reply::value(self))
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl IntoReply for $number {
+            fn into_reply(self) -> Result<Reply, String> {
+                Ok(Reply::json(Value::from(self)))
+            }
+        }
+    )*};
+}
+numbers!(bool, i32, i64, u32, u64, usize, f64);
+
+impl<T: IntoReply, E: Display> IntoReply for Result<T, E> {
+    fn into_reply(self) -> Result<Reply, String> {
+        match self {
+            Ok(value) => value.into_reply(),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(reply: impl IntoReply) -> Vec<Block> {
+        reply.into_reply().unwrap().into_answer().blocks
+    }
+
+    #[test]
+    fn one_line_is_a_bare_value_and_more_are_lines_with_the_text_for_programs() {
+        assert_eq!(blocks(()), [Block::Value(model::Cell::text("ok"))]);
+        assert_eq!(blocks("one"), [Block::Value(model::Cell::text("one"))]);
+        assert_eq!(
+            blocks("one\ntwo\n".to_owned()),
+            [
+                Block::Lines(vec!["one".to_owned(), "two".to_owned()]),
+                Block::Data("value", Value::from("one\ntwo\n")),
+            ]
+        );
+        assert_eq!(blocks(7_u64), [Block::Value(model::Cell::Json(7.into()))]);
+    }
+
+    #[test]
+    fn an_error_is_told_in_its_own_words() {
+        let failed: Result<(), std::fmt::Error> = Err(std::fmt::Error);
+        assert_eq!(
+            failed.into_reply().unwrap_err(),
+            std::fmt::Error.to_string()
+        );
+        let nested: Result<Result<(), &str>, &str> = Ok(Err("inner"));
+        assert_eq!(nested.into_reply().unwrap_err(), "inner");
+    }
+}
