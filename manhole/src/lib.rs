@@ -16,5 +16,10 @@ mod session;
 mod sys;
 mod transport;
 
+pub use app::{
+    commands::{self, Arg, command},
+    routes::{Request, Response},
+};
 pub use console::install;
 pub use error::{Error, ErrorKind};
+pub use model::Level;

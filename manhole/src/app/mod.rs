@@ -10,6 +10,7 @@ pub mod commands;
 mod lock;
 pub(crate) mod messages;
 pub(crate) mod relay;
+pub mod routes;
 pub(crate) mod threads;
 
 /// Prepares for application code: called by `install` on the host's thread, and again in a forked

@@ -7,12 +7,11 @@ use super::{
     lock::brief,
     threads::{self, Kind, Pool, catch},
 };
-use crate::sys::list::List;
 use std::{
     collections::VecDeque,
     ptr,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
@@ -22,15 +21,15 @@ use std::{
 /// Items handed over before the thread is free for other calls.
 const BATCH: usize = 64;
 
-type Sink<T> = Box<dyn Fn(&T) + Send + Sync>;
+type Sink<T> = Arc<dyn Fn(&T) + Send + Sync>;
 
 /// A bounded queue and the callback behind it.
 pub(crate) struct Relay<T: 'static> {
     what: &'static str,
     capacity: usize,
     pending: Mutex<VecDeque<T>>,
-    /// The newest one counts: a second installation brings its own.
-    sinks: List<Sink<T>>,
+    /// The newest one: a second installation brings its own.
+    sink: Mutex<Option<Sink<T>>>,
     /// Address of the pool in which the queue is being emptied; a forked child has another pool.
     draining: AtomicUsize,
     dropped: AtomicU64,
@@ -43,7 +42,7 @@ impl<T: Send + 'static> Relay<T> {
             what,
             capacity,
             pending: Mutex::new(VecDeque::new()),
-            sinks: List::new(),
+            sink: Mutex::new(None),
             draining: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
         }
@@ -51,7 +50,9 @@ impl<T: Send + 'static> Relay<T> {
 
     /// Sets the callback; what waits is handed to it.
     pub(crate) fn connect(&'static self, sink: impl Fn(&T) + Send + Sync + 'static) {
-        self.sinks.push(Box::new(sink));
+        let sink: Sink<T> = Arc::new(sink);
+        let before = brief(&self.sink).and_then(|mut slot| slot.replace(sink));
+        drop(before); // with the lock released: it drops what the application captured
         threads::want();
         self.flush();
     }
@@ -114,8 +115,8 @@ impl<T: Send + 'static> Relay<T> {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn sink(&self) -> Option<&'static Sink<T>> {
-        self.sinks.iter().next()
+    fn sink(&self) -> Option<Sink<T>> {
+        brief(&self.sink)?.clone()
     }
 
     fn is_settled(&self) -> bool {
@@ -123,7 +124,7 @@ impl<T: Send + 'static> Relay<T> {
         empty && self.draining.load(Ordering::Acquire) == 0
     }
 
-    fn flush_in(&'static self, pool: &'static Pool, sink: &'static Sink<T>) {
+    fn flush_in(&'static self, pool: &'static Pool, sink: Sink<T>) {
         let me = ptr::from_ref(pool).addr();
         let empty = brief(&self.pending).is_none_or(|pending| pending.is_empty());
         if empty || self.draining.swap(me, Ordering::AcqRel) == me {
@@ -138,7 +139,7 @@ impl<T: Send + 'static> Relay<T> {
         }
     }
 
-    fn drain(&'static self, pool: &'static Pool, sink: &'static Sink<T>) {
+    fn drain(&'static self, pool: &'static Pool, sink: Sink<T>) {
         for _ in 0..BATCH {
             let item = brief(&self.pending).and_then(|mut pending| pending.pop_front());
             let Some(item) = item else { break };
@@ -157,6 +158,7 @@ mod tests {
     use std::sync::mpsc;
 
     fn relay<T: Send + 'static>(capacity: usize) -> &'static Relay<T> {
+        crate::sys::origin::claim();
         threads::activate();
         Box::leak(Box::new(Relay::new("test", capacity)))
     }

@@ -18,7 +18,7 @@ pub use builder::{Builder, command};
 pub use context::Context;
 pub use reply::{IntoReply, Reply};
 pub(crate) use reserved::RESERVED;
-pub(crate) use run::{Running, Said, Who};
+pub(crate) use run::{Running, Said, Who, failure};
 pub use table::{Cell, Table};
 
 use super::threads::{self, Gate};

@@ -20,6 +20,7 @@ fn find(name: &str) -> Registered {
 }
 
 fn start(name: &str, words: &[&str]) -> Result<Running, Failure> {
+    crate::sys::origin::claim();
     app::activate();
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let command = find(name);

@@ -30,21 +30,26 @@ use std::{
 /// How long a reader waits for a closure's first answer.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 
-/// One pool per installation: a child of a fork that installs again gets its own.
+/// One pool per process: a child of a fork that installs again gets its own.
 static POOLS: List<Pool> = List::new();
 /// Whether anything was registered that needs a thread.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// The pool of this process, if the console is active in it.
 pub(crate) fn current() -> Option<&'static Pool> {
-    let pid = std::process::id();
-    POOLS.iter().next().filter(|pool| pool.is_open(pid))
+    newest().filter(|pool| pool.is_open())
 }
 
-/// Opens a pool for this process; a second call changes nothing.
+/// The pool that this process made, open or not.
+fn newest() -> Option<&'static Pool> {
+    POOLS.iter().next().filter(|pool| pool.is_of_this_process())
+}
+
+/// Opens the pool of this process; a second call changes nothing.
 pub(crate) fn activate() {
-    if current().is_none() {
-        POOLS.push(Pool::new(std::process::id()));
+    match newest() {
+        Some(pool) => pool.open(),
+        None => POOLS.push(Pool::new()).open(),
     }
     if WANTED.load(Ordering::Relaxed) {
         want();
@@ -84,24 +89,6 @@ pub(crate) fn alarm(at: Instant, wake: fn()) {
     if let Some(pool) = current() {
         pool.alarm(at, wake);
     }
-}
-
-/// Blocks every signal that can be blocked, as in the console's own threads: the application's
-/// handlers keep running on the application's threads.
-fn block_signals() {
-    use nix::sys::signal::{SigSet, Signal};
-    let mut signals = SigSet::all();
-    for fault in [
-        Signal::SIGSEGV,
-        Signal::SIGBUS,
-        Signal::SIGFPE,
-        Signal::SIGILL,
-        Signal::SIGTRAP,
-        Signal::SIGSYS,
-    ] {
-        signals.remove(fault);
-    }
-    let _ = signals.thread_block();
 }
 
 #[cfg(test)]

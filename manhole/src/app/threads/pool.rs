@@ -1,6 +1,7 @@
 //! Up to four threads and the queue before them.
 
 use super::{catch, ticket::Ticket};
+use crate::sys::{fork, origin, signals};
 use std::{
     borrow::Cow,
     collections::VecDeque,
@@ -92,26 +93,36 @@ struct State {
     forbidden: Option<Cow<'static, str>>,
 }
 
-/// The threads of one installation.
+/// The threads of one process.
 pub(crate) struct Pool {
-    pid: u32,
+    /// Process id and number of forks when it was made: a copy in a child has no threads.
+    maker: (u32, u32),
     open: AtomicBool,
     state: Mutex<State>,
     work: Condvar,
 }
 
 impl Pool {
-    pub(super) fn new(pid: u32) -> Self {
+    /// A closed pool without threads.
+    pub(super) fn new() -> Self {
         Self {
-            pid,
-            open: AtomicBool::new(true),
+            maker: this_process(),
+            open: AtomicBool::new(false),
             state: Mutex::default(),
             work: Condvar::new(),
         }
     }
 
-    pub(super) fn is_open(&self, pid: u32) -> bool {
-        self.pid == pid && self.open.load(Ordering::Acquire)
+    pub(super) fn is_of_this_process(&self) -> bool {
+        self.maker == this_process() && origin::is_ours()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(super) fn open(&self) {
+        self.open.store(true, Ordering::Release);
     }
 
     pub(super) fn close(&self) {
@@ -147,7 +158,7 @@ impl Pool {
         let ticket = Ticket::new(what, command, allowed);
         {
             let mut state = self.lock();
-            if !self.is_open(std::process::id()) {
+            if !self.is_open() {
                 return Err(Refusal::Inactive);
             }
             state.admit(command)?;
@@ -199,7 +210,7 @@ impl Pool {
             state.threads += 1;
         }
         let builder = thread::Builder::new().name("manhole-app".to_owned());
-        match builder.spawn(move || self.serve()) {
+        match signals::blocked_while(|| builder.spawn(move || self.serve())) {
             Ok(_detached) => true,
             Err(why) => {
                 self.lock().threads -= 1;
@@ -212,7 +223,7 @@ impl Pool {
     }
 
     fn serve(&'static self) {
-        super::block_signals();
+        signals::block_all();
         while let Some(job) = self.next() {
             let Job { ticket, work } = job;
             ticket.begin();
@@ -231,7 +242,7 @@ impl Pool {
         let mut lingered = false;
         loop {
             let surplus = state.idle > KEPT;
-            if !self.open.load(Ordering::Acquire) || (surplus && lingered) {
+            if !self.is_open() || (surplus && lingered) {
                 state.idle -= 1;
                 state.threads -= 1;
                 return None;
@@ -269,6 +280,10 @@ impl Pool {
             };
         }
     }
+}
+
+fn this_process() -> (u32, u32) {
+    (std::process::id(), fork::generation())
 }
 
 impl State {

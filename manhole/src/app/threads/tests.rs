@@ -10,7 +10,8 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A pool that nobody else uses; its threads end with the test process.
 fn pool() -> &'static Pool {
-    let pool: &'static Pool = Box::leak(Box::new(Pool::new(std::process::id())));
+    let pool: &'static Pool = Box::leak(Box::new(Pool::new()));
+    pool.open();
     pool.populate();
     pool
 }
@@ -160,7 +161,7 @@ fn two_commands_run_and_a_third_is_refused_while_closures_go_on() {
 }
 
 #[test]
-fn a_closed_pool_refuses_and_its_threads_end() {
+fn a_closed_pool_refuses_until_it_is_opened_again() {
     let (pool, gate) = (pool(), Arc::new(Gate::default()));
     assert_eq!(call(pool, &gate, SOON, || 1), Outcome::Done(1));
     pool.close();
@@ -169,6 +170,9 @@ fn a_closed_pool_refuses_and_its_threads_end() {
         Outcome::Refused(Refusal::Inactive)
     );
     wait_for("its threads end", || pool.status().threads == 0);
+    pool.open();
+    pool.populate();
+    assert_eq!(call(pool, &gate, SOON, || 2), Outcome::Done(2));
 }
 
 #[test]
@@ -197,4 +201,27 @@ fn who_was_forbidden_is_told_why() {
         pool.status().refused.as_deref(),
         Some("threads of another uid")
     );
+}
+
+#[test]
+fn a_forked_child_has_no_pool_until_it_activates_one() {
+    crate::sys::origin::claim();
+    activate();
+    want();
+    let parents = std::ptr::from_ref(current().unwrap());
+    crate::sys::testing::in_a_child(|| {
+        let inert = current().is_none() && status().is_none();
+        want(); // and no thread comes of it
+        crate::sys::origin::claim();
+        let still_inert = current().is_none();
+        activate();
+        let gate = Arc::new(Gate::default());
+        let answer = gate.start(Kind::Closure, SOON, || "test".to_owned(), || 1);
+        let done = answer.ok().and_then(|started| started.wait(SOON));
+        inert
+            && still_inert
+            && done == Some(Outcome::Done(1))
+            && current().is_some_and(|pool| !std::ptr::eq(pool, parents))
+    });
+    assert!(current().is_some_and(|pool| std::ptr::eq(pool, parents)));
 }
