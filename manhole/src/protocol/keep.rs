@@ -10,7 +10,8 @@ use crate::model::{Code, Failure};
 /// A piece of the reply, in as many frames as it takes.
 pub fn data(bytes: &[u8]) -> Vec<u8> {
     let frame = |chunk: &[u8]| [format!("DATA {}\n", chunk.len()).as_bytes(), chunk].concat();
-    bytes.chunks(CHUNK_MAX).flat_map(frame).collect()
+    let frames: Vec<Vec<u8>> = bytes.chunks(CHUNK_MAX).map(frame).collect();
+    frames.concat()
 }
 
 /// A sign of life while a command works.

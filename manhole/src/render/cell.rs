@@ -1,0 +1,147 @@
+//! One value, for people and for programs.
+
+use super::{escape, units};
+use crate::model::Cell;
+use serde_json::Value;
+
+/// How `cell` stands under `header`: on one line, in human units.
+pub(super) fn text(cell: &Cell, header: &str) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Unknown => "-".to_owned(),
+        Cell::Text(text) => escape::one_line(text).into_owned(),
+        Cell::Id(id) => id.to_string(),
+        Cell::Count(count) => units::count(*count),
+        Cell::CountChange(change) => units::count_change(*change),
+        Cell::Bytes(bytes) => units::bytes(*bytes),
+        Cell::BytesChange(change) => units::bytes_change(*change),
+        Cell::BytesRate(rate) => units::bytes_rate(*rate),
+        Cell::Rate(rate) => units::rate(*rate),
+        Cell::Nanos(nanos) => units::nanos(*nanos),
+        Cell::Percent(share) if header.contains('%') => units::percent_number(*share),
+        Cell::Percent(share) => units::percent(*share),
+        Cell::Float(value) => units::float(*value),
+        Cell::Bool(true) => "yes".to_owned(),
+        Cell::Bool(false) => "no".to_owned(),
+        Cell::Time(unix_ns) => units::time_utc(*unix_ns),
+        Cell::Json(value) => escape::one_line(&value.to_string()).into_owned(),
+    }
+}
+
+/// How `cell` stands alone on a line, for scripts: numbers in base units, bare.
+pub(super) fn bare(cell: &Cell) -> String {
+    match (cell, json(cell)) {
+        (Cell::Text(_) | Cell::Time(_), _) => text(cell, ""),
+        (_, None) => String::new(),
+        (_, Some(Value::Null)) => "-".to_owned(),
+        (_, Some(value)) => escape::one_line(&value.to_string()).into_owned(),
+    }
+}
+
+/// `cell` in base units: `None` where nothing is to be said, null where nothing is known.
+pub(super) fn json(cell: &Cell) -> Option<Value> {
+    Some(match cell {
+        Cell::Empty => return None,
+        Cell::Unknown => Value::Null,
+        Cell::Text(text) => Value::from(text.as_str()),
+        Cell::Id(number) | Cell::Count(number) | Cell::Bytes(number) | Cell::Nanos(number) => {
+            Value::from(*number)
+        }
+        Cell::CountChange(change) | Cell::BytesChange(change) => Value::from(*change),
+        // A float that is no number becomes null.
+        Cell::BytesRate(value) | Cell::Rate(value) | Cell::Percent(value) | Cell::Float(value) => {
+            Value::from(*value)
+        }
+        Cell::Bool(yes) => Value::from(*yes),
+        Cell::Time(unix_ns) => Value::from(units::time_utc_millis(*unix_ns)),
+        Cell::Json(value) => value.clone(),
+    })
+}
+
+/// Whether `cell` is aligned by its last digit.
+pub(super) fn is_number(cell: &Cell) -> bool {
+    match cell {
+        Cell::Empty | Cell::Unknown | Cell::Text(_) => false,
+        Cell::Bool(_) | Cell::Time(_) | Cell::Json(_) => false,
+        Cell::Id(_) | Cell::Count(_) | Cell::CountChange(_) | Cell::Bytes(_) => true,
+        Cell::BytesChange(_) | Cell::BytesRate(_) | Cell::Rate(_) | Cell::Nanos(_) => true,
+        Cell::Percent(_) | Cell::Float(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A cell in a table, alone on a line, and in JSON.
+    fn check(cell: Cell, in_table: &str, alone: &str, in_json: Option<Value>) {
+        assert_eq!(text(&cell, "header"), in_table);
+        assert_eq!(bare(&cell), alone);
+        assert_eq!(json(&cell), in_json);
+    }
+
+    #[test]
+    fn cells_have_human_units_in_tables_and_base_units_elsewhere() {
+        check(Cell::Empty, "", "", None);
+        check(Cell::Unknown, "-", "-", Some(Value::Null));
+        check(Cell::Id(4711), "4711", "4711", Some(json!(4711)));
+        check(Cell::Count(1204), "1,204", "1204", Some(json!(1204)));
+        check(Cell::CountChange(-3), "-3", "-3", Some(json!(-3)));
+        check(Cell::Bytes(2048), "2.00 KiB", "2048", Some(json!(2048)));
+        check(
+            Cell::BytesChange(2048),
+            "+2.00 KiB",
+            "2048",
+            Some(json!(2048)),
+        );
+        check(
+            Cell::BytesRate(2048.0),
+            "2.00 KiB/s",
+            "2048.0",
+            Some(json!(2048.0)),
+        );
+        check(Cell::Rate(0.5), "0.5/s", "0.5", Some(json!(0.5)));
+        check(
+            Cell::Nanos(2_100_000_000),
+            "2.1 s",
+            "2100000000",
+            Some(json!(2_100_000_000u64)),
+        );
+        check(Cell::Percent(73.2), "73 %", "73.2", Some(json!(73.2)));
+        check(Cell::Float(f64::NAN), "-", "-", Some(Value::Null));
+        check(Cell::Bool(true), "yes", "true", Some(json!(true)));
+        let (seconds, millis) = ("1970-01-01T00:00:01Z", "1970-01-01T00:00:01.500Z");
+        check(
+            Cell::Time(1_500_000_000),
+            seconds,
+            seconds,
+            Some(json!(millis)),
+        );
+        check(
+            Cell::Json(json!({"a": [1]})),
+            "{\"a\":[1]}",
+            "{\"a\":[1]}",
+            Some(json!({"a": [1]})),
+        );
+    }
+
+    #[test]
+    fn a_header_with_percent_saves_the_sign() {
+        assert_eq!(text(&Cell::Percent(73.2), "cpu %"), "73.2");
+    }
+
+    #[test]
+    fn hostile_text_is_escaped_for_people_and_whole_for_programs() {
+        let text = "a\n\tb\u{1b}";
+        let escaped = "a\\x0a\\x09b\\x1b";
+        check(Cell::text(text), escaped, escaped, Some(json!(text)));
+        let bidi = Cell::Json(json!("\u{202e}"));
+        check(
+            bidi,
+            "\"\\u{202e}\"",
+            "\"\\u{202e}\"",
+            Some(json!("\u{202e}")),
+        );
+    }
+}
