@@ -6,7 +6,7 @@
 
 use crate::{
     model::{Answer, Code, Failure, Verdict},
-    render::{self, Provenance},
+    render::{self, Provenance, text::TextStyle},
 };
 use std::time::Instant;
 
@@ -149,7 +149,10 @@ impl<'a> Reply<'a> {
                 text = render::text::provenance_line(&self.provenance, about, true);
             }
             self.begun = true;
-            text.push_str(&render::text::body(&answer, self.style.next));
+            let style = TextStyle {
+                next: self.style.next,
+            };
+            text.push_str(&render::text::body(&answer, style));
             text
         };
         self.pieces(text.as_bytes())?;
