@@ -19,9 +19,11 @@
 )]
 
 pub(crate) mod cgroup;
+pub(crate) mod clock;
 pub(crate) mod fds;
 pub(crate) mod memory;
 mod procfs;
+pub(crate) mod threads;
 pub(crate) mod vitals;
 
 /// Whether a thread of this name is the console's own: it is counted, and left out of every table.
