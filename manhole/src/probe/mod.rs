@@ -20,7 +20,11 @@
 
 pub(crate) mod cgroup;
 pub(crate) mod clock;
+pub(crate) mod env;
 pub(crate) mod fds;
+pub(crate) mod identity;
+pub(crate) mod limits;
+pub(crate) mod maps;
 pub(crate) mod memory;
 mod procfs;
 pub(crate) mod threads;
