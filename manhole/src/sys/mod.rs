@@ -14,7 +14,6 @@
     )
 )]
 
-pub(crate) mod beneath;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod leader;

@@ -1,0 +1,194 @@
+//! Steps 6 and 7: a socket that listens, whether clients still find it, and its end.
+
+use super::{Refusal, directory::is_kind, lock::LOCK, name::listen_with_queue};
+use crate::sys;
+use nix::{
+    sys::{
+        socket::{SockType, UnixAddr, getsockname, getsockopt, sockopt},
+        stat::{FileStat, SFlag, lstat},
+    },
+    unistd::unlink,
+};
+use std::{
+    fs, io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixListener,
+    },
+    path::{Path, PathBuf},
+};
+
+/// A listening socket and what it takes to notice that it no longer is where it should be.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    listener: UnixListener,
+    place: String,
+    mark: Option<Mark>,
+    euid: u32,
+    pid: u32,
+    /// Held for its shared lock.
+    _directory: Option<OwnedFd>,
+    /// Whether the directory has a random name and goes with the socket.
+    pub(super) leaves_directory: bool,
+    refusals: Vec<String>,
+}
+
+/// What [`Bound::check`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Clients find us, under our present uid.
+    Fine,
+    /// They do not: call [`Bound::relisten`] and bind anew. The reason as a clause, for the log.
+    Moved(String),
+}
+
+impl Bound {
+    pub(super) fn new(
+        socket: OwnedFd,
+        path: PathBuf,
+        stat: &FileStat,
+        directory: Option<OwnedFd>,
+    ) -> Self {
+        Self {
+            listener: socket.into(),
+            place: path.display().to_string(),
+            mark: Some(Mark {
+                path,
+                inode: (stat.st_dev, stat.st_ino),
+                pid: std::process::id(),
+            }),
+            euid: sys::euid(),
+            pid: std::process::id(),
+            _directory: directory,
+            leaves_directory: false,
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Takes a duplicate of a socket that the host bound. It listens from now on with our queue
+    /// and our credentials: with systemd's, clients would see root.
+    pub(super) fn adopt(fd: &OwnedFd) -> io::Result<Self> {
+        let place = match (
+            getsockname::<UnixAddr>(fd.as_raw_fd()),
+            getsockopt(fd, sockopt::SockType),
+        ) {
+            (Ok(address), Ok(SockType::Stream)) => shown(&address),
+            _ => return Err(io::Error::other("it is no Unix stream socket")),
+        };
+        let listener = UnixListener::from(fd.try_clone()?);
+        listener.set_nonblocking(true)?;
+        listen_with_queue(&listener)?;
+        Ok(Self {
+            listener,
+            place,
+            mark: None,
+            euid: sys::euid(),
+            pid: std::process::id(),
+            _directory: None,
+            leaves_directory: false,
+            refusals: Vec::new(),
+        })
+    }
+
+    pub(super) fn after(mut self, refusals: &[Refusal]) -> Self {
+        self.refusals = refusals.iter().map(Refusal::to_string).collect();
+        self
+    }
+
+    /// The socket; non-blocking.
+    pub(crate) fn listener(&self) -> &UnixListener {
+        &self.listener
+    }
+
+    /// Where clients find it; `None` for a socket that was handed in.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.mark.as_ref().map(|mark| mark.path.as_path())
+    }
+
+    /// The same for people, also for sockets that were handed in.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Why the better places were not taken, as `path: reason`.
+    pub(crate) fn refusals(&self) -> &[String] {
+        &self.refusals
+    }
+
+    /// Whether clients that look for us still find this socket. One `lstat`, about 1 us.
+    pub(crate) fn check(&self) -> Check {
+        let (euid, pid) = (sys::euid(), std::process::id());
+        if pid != self.pid {
+            return Check::Moved(format!("the process is {pid} now, it was {}", self.pid));
+        }
+        if euid != self.euid {
+            return Check::Moved(format!(
+                "the effective uid is {euid} now, it was {}",
+                self.euid
+            ));
+        }
+        match self.mark.as_ref().map(Mark::look) {
+            None | Some(Ok(true)) => Check::Fine,
+            Some(Ok(false)) => Check::Moved(format!("{} was replaced", self.place)),
+            Some(Err(errno)) => Check::Moved(format!("{} is gone ({})", self.place, errno.desc())),
+        }
+    }
+
+    /// Listens again, so that clients see our present credentials, and takes them as known.
+    pub(crate) fn relisten(&mut self) {
+        self.euid = sys::euid();
+        self.pid = std::process::id();
+        // On a listening socket this sets the queue and the credentials and cannot fail.
+        let _ = listen_with_queue(&self.listener);
+    }
+
+    /// What is needed to remove the socket file later, from any thread; see [`Mark::remove`].
+    pub(crate) fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    /// Removes the socket file if it is still ours. Whoever is connected stays so.
+    pub(crate) fn remove_if_ours(&self) {
+        let Some(mark) = self.mark.as_ref().filter(|mark| mark.remove()) else {
+            return;
+        };
+        // A directory whose name nobody knows beforehand is of no use to the next process.
+        if let Some(directory) = mark.path.parent().filter(|_| self.leaves_directory) {
+            let _ = fs::remove_file(directory.join(LOCK));
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+fn shown(address: &UnixAddr) -> String {
+    match (address.path(), address.as_abstract()) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(name)) => format!("@{}", name.escape_ascii()),
+        (None, None) => "an unnamed socket".to_owned(),
+    }
+}
+
+/// A socket file by path and inode: plain data, so that the thread that ends the process can
+/// remove it with no descriptor of ours at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    path: PathBuf,
+    inode: (u64, u64),
+    pid: u32,
+}
+
+impl Mark {
+    /// Whether the path leads to the inode; it cannot be another file's while we listen on it.
+    fn look(&self) -> nix::Result<bool> {
+        let stat = lstat(&self.path)?;
+        Ok(is_kind(&stat, SFlag::S_IFSOCK) && (stat.st_dev, stat.st_ino) == self.inode)
+    }
+
+    /// Unlinks the file if it is the one that was bound, by this very process; whether it was.
+    ///
+    /// Two system calls, no waiting. To be called while the socket is still open: afterwards the
+    /// file system may give the inode's number to another process's socket.
+    pub(crate) fn remove(&self) -> bool {
+        std::process::id() == self.pid && self.look() == Ok(true) && unlink(&self.path).is_ok()
+    }
+}
