@@ -2,7 +2,6 @@
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)] // while the layers are being joined
 mod app;
 pub mod client;
-#[cfg(any())] // joined when render lands
 mod command;
 mod console;
 mod error;
@@ -10,7 +9,6 @@ mod model;
 mod probe;
 mod protocol;
 mod render;
-#[cfg(any())]
 mod session;
 #[allow(unsafe_code)]
 mod sys;
@@ -20,6 +18,7 @@ pub use app::{
     commands::{self, Arg, command},
     routes::{Request, Response},
 };
-pub use console::install;
+pub use command::Record;
+pub use console::{AfterFork, Builder, Console, Signal, Status, builder, install};
 pub use error::{Error, ErrorKind};
 pub use model::Level;

@@ -4,6 +4,7 @@ use crate::model::{Caller, Dialect, Level};
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 /// How many records are kept.
@@ -87,29 +88,52 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// The ring, and the hook that hands each record to the application's threads.
+/// Who is told of each record: the application's callback and its log, on the application's threads.
+pub(crate) trait Listener: Send + Sync {
+    /// Takes a record; must not block.
+    fn record(&self, record: &Record);
+    /// Waits until everything so far was handed over, for `patience` at most.
+    fn settle(&self, patience: Duration);
+}
+
+/// Nobody listens; the ring is all there is.
+pub(crate) struct Nobody;
+
+impl Listener for Nobody {
+    fn record(&self, _: &Record) {}
+    fn settle(&self, _: Duration) {}
+}
+
+/// The ring, and who is told.
 pub(crate) struct AuditLog {
     ring: Mutex<VecDeque<Record>>,
-    forward: Box<dyn Fn(&Record) + Send + Sync>,
+    listener: Box<dyn Listener>,
 }
 
 impl AuditLog {
-    /// An empty ring; `forward` gets each record and must not block.
-    pub(crate) fn new(forward: Box<dyn Fn(&Record) + Send + Sync>) -> Self {
+    /// An empty ring.
+    pub(crate) fn new(listener: Box<dyn Listener>) -> Self {
         Self {
             ring: Mutex::new(VecDeque::new()),
-            forward,
+            listener,
         }
     }
 
     /// Adds a record, dropping the oldest.
     pub(crate) fn add(&self, record: Record) {
-        (self.forward)(&record);
+        self.listener.record(&record);
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.len() >= KEPT {
             ring.pop_front();
         }
         ring.push_back(record);
+    }
+
+    /// Adds the record of something that is about to change the process, and waits a moment for
+    /// the listener to have it: if the change kills the process, it is known who asked.
+    pub(crate) fn add_before(&self, record: Record) {
+        self.add(record);
+        self.listener.settle(Duration::from_secs(1));
     }
 
     /// The records kept, oldest first.
@@ -139,24 +163,26 @@ mod tests {
         }
     }
 
+    struct Counter(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+    impl Listener for Counter {
+        fn record(&self, _: &Record) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        fn settle(&self, _: Duration) {}
+    }
+
     #[test]
-    fn the_ring_keeps_the_newest_and_forwards_all() {
-        use std::sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering},
-        };
-        let seen = Arc::new(AtomicUsize::new(0));
-        let counter = seen.clone();
-        let log = AuditLog::new(Box::new(move |_| {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }));
+    fn the_ring_keeps_the_newest_and_all_are_passed_on() {
+        let seen = std::sync::Arc::default();
+        let log = AuditLog::new(Box::new(Counter(std::sync::Arc::clone(&seen))));
         for i in 0..KEPT + 5 {
             log.add(entry(&format!("line {i}")).record("ok", 0, 0));
         }
         let records = log.records();
         assert_eq!(records.len(), KEPT);
         assert_eq!(records[0].line, "line 5");
-        assert_eq!(seen.load(Ordering::Relaxed), KEPT + 5);
+        assert_eq!(seen.load(std::sync::atomic::Ordering::Relaxed), KEPT + 5);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{BUILT_IN, Command, Context, Entry, Event, Reply, Run, Sink, Style, s
 use crate::{
     app,
     model::{Args, Code, Failure, Level, Spec},
+    render,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -31,13 +32,19 @@ pub(crate) enum Target {
     Application(app::commands::Registered),
 }
 
-impl Call {
-    /// What the command is.
-    pub(crate) fn spec(&self) -> &'static Spec {
-        match &self.target {
+impl Target {
+    fn spec(&self) -> &'static Spec {
+        match self {
             Target::BuiltIn(command) => &command.spec,
             Target::Application(command) => command.spec(),
         }
+    }
+}
+
+impl Call {
+    /// What the command is.
+    pub(crate) fn spec(&self) -> &'static Spec {
+        self.target.spec()
     }
 
     /// The level this call needs.
@@ -47,31 +54,42 @@ impl Call {
 
     /// The line for the audit: secrets masked.
     pub(crate) fn masked(&self) -> String {
-        let spec = self.spec();
-        let skip = spec.name.split(' ').count();
-        let secrets: Vec<&str> = spec
-            .args
-            .iter()
-            .filter(|arg| arg.secret)
-            .map(|arg| arg.name)
-            .collect();
-        if secrets.is_empty() {
-            return self.words.join(" ");
-        }
-        let mut line = spec.name.to_owned();
-        for word in self.words.iter().skip(skip) {
-            line.push(' ');
-            // With a secret among the arguments only option names are sure to be harmless.
-            match word
-                .strip_prefix("--")
-                .map(|word| word.split_once('=').map_or(word, |(name, _)| name))
-            {
-                Some(name) => line.push_str(&format!("--{name}")),
-                None => line.push_str("***"),
-            }
-        }
-        line
+        masked(&self.words)
     }
+}
+
+/// A line as the audit keeps it, whether or not it could be understood.
+///
+/// Where a command takes secrets only option names are sure to be harmless; where a word looks like
+/// the name of a secret, what follows it is masked, and so are passwords in URLs.
+pub(crate) fn masked(words: &[String]) -> String {
+    let spec = find(words).ok().map(|target| target.spec());
+    let Some(spec) = spec.filter(|spec| spec.args.iter().any(|arg| arg.secret)) else {
+        return mask_after_names(words).join(" ");
+    };
+    let mut line = spec.name.to_owned();
+    for word in words.iter().skip(spec.name.split(' ').count()) {
+        match word.strip_prefix("--") {
+            Some(option) => {
+                let name = option.split_once('=').map_or(option, |(name, _)| name);
+                line.push_str(&format!(" --{name}"));
+            }
+            None => line.push_str(" ***"),
+        }
+    }
+    line
+}
+
+/// `vars set db.password x`: a word that names a secret hides the one behind it.
+fn mask_after_names(words: &[String]) -> Vec<String> {
+    let mut masked = render::mask::command_line(words);
+    let named = words.iter().map(|word| render::mask::is_secret_name(word));
+    for (word, after_secret) in masked.iter_mut().skip(1).zip(named) {
+        if after_secret {
+            *word = render::mask::MASK.to_owned();
+        }
+    }
+    masked
 }
 
 /// Every command there is: ours, then the application's.
@@ -91,7 +109,27 @@ pub(crate) fn specs() -> Vec<&'static Spec> {
 /// `unknown` with a remedy, `usage` with the argument that is wrong.
 pub(crate) fn resolve(words: &[String]) -> Result<Call, Failure> {
     let words = canonical(words);
-    let given = |spec: &Spec| starts_with(&words, spec.name);
+    let target = find(&words)?;
+    let spec = target.spec();
+    let skip = spec.name.split(' ').count();
+    let args = Args::parse(spec, words.get(skip..).unwrap_or(&[]))?;
+    Ok(Call {
+        target,
+        args,
+        words,
+    })
+}
+
+/// The command that `words` begin with, whatever its arguments are.
+///
+/// # Errors
+/// `unknown` with a remedy.
+pub(crate) fn resolve_spec(words: &[String]) -> Result<&'static Spec, Failure> {
+    find(&canonical(words)).map(|target| target.spec())
+}
+
+fn find(words: &[String]) -> Result<Target, Failure> {
+    let given = |spec: &Spec| starts_with(words, spec.name);
     let ours = BUILT_IN
         .iter()
         .filter(|command| given(&command.spec))
@@ -102,17 +140,7 @@ pub(crate) fn resolve(words: &[String]) -> Result<Call, Failure> {
         .filter(|command| given(command.spec()))
         .max_by_key(|command| command.spec().name.len())
         .map(Target::Application);
-    let Some(target) = ours.or(theirs) else {
-        return Err(unknown(&words));
-    };
-    let mut call = Call {
-        target,
-        args: Args::default(),
-        words,
-    };
-    let skip = call.spec().name.split(' ').count();
-    call.args = Args::parse(call.spec(), call.words.get(skip..).unwrap_or(&[]))?;
-    Ok(call)
+    ours.or(theirs).ok_or_else(|| unknown(words))
 }
 
 fn canonical(words: &[String]) -> Vec<String> {
@@ -184,7 +212,7 @@ pub(crate) fn execute(
 ) {
     let audit = &ctx.state.audit;
     if call.level() == Level::Control {
-        audit.add(entry.record("begun", 0, 0));
+        audit.add_before(entry.record("begun", 0, 0));
     }
     let started = Instant::now();
     let style = Style {

@@ -21,5 +21,9 @@ pub(super) static COMMAND: Command = Command {
 };
 
 fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
-    todo!()
+    let mut fields = Fields::new();
+    fields.field("name", "service", Cell::text(&*ctx.state.name));
+    let mut answer = Answer::about("this process and its console");
+    answer.push(Block::Fields(fields));
+    Ok(answer)
 }

@@ -21,15 +21,21 @@ mod suggest;
 mod table;
 mod triage;
 mod version;
+mod workers;
 
-pub(crate) use audit_log::{AuditLog, Entry, Record};
+pub use audit_log::Record;
+pub(crate) use audit_log::{AuditLog, Entry, Listener, Nobody};
 pub(crate) use cancel::Cancel;
 pub(crate) use context::Context;
-pub(crate) use dispatch::{Call, Target, authorize, execute, refuse_level, resolve, serve, specs};
-pub(crate) use query::Query;
+pub(crate) use dispatch::{
+    Call, Target, authorize, execute, masked, refuse_level, resolve, resolve_spec, serve, specs,
+};
+pub(crate) use query::{Query, decode};
+pub(crate) use quit::NAME as QUIT;
 pub(crate) use reply::{Event, Reply, Sink, Style};
-pub(crate) use state::{Access, State};
+pub(crate) use state::{Access, State, unix_now_ns};
 pub(crate) use table::{BUILT_IN, endpoints};
+pub(crate) use workers::Workers;
 
 use crate::model::{Answer, Args, Failure, Level, Spec};
 

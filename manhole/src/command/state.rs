@@ -1,6 +1,6 @@
 //! Everything about this console that commands and conversations share.
 
-use super::{AuditLog, audit_log::Record};
+use super::{AuditLog, Listener, Workers};
 use crate::{
     model::{Caller, Level},
     render::Provenance,
@@ -96,6 +96,8 @@ pub(crate) struct State {
     pub access: Access,
     /// The last commands.
     pub audit: AuditLog,
+    /// The threads that commands run on.
+    pub workers: Workers,
     /// 24 hours of vital signs.
     pub vitals: crate::probe::vitals::Vitals,
     /// Effective uid as of the last look.
@@ -116,7 +118,7 @@ impl State {
         name: String,
         version: Option<String>,
         access: Access,
-        forward: Box<dyn Fn(&Record) + Send + Sync>,
+        listener: Box<dyn Listener>,
     ) -> Self {
         let host = nix::unistd::gethostname()
             .ok()
@@ -129,7 +131,8 @@ impl State {
             installed: Instant::now(),
             installed_unix_ns: unix_now_ns(),
             access,
-            audit: AuditLog::new(forward),
+            audit: AuditLog::new(listener),
+            workers: Workers::default(),
             vitals: crate::probe::vitals::Vitals::new(),
             euid: AtomicU32::new(nix::unistd::geteuid().as_raw()),
             connections: AtomicU64::new(0),
@@ -150,6 +153,12 @@ impl State {
             time_unix_ns: unix_now_ns(),
             elapsed_ns: 0,
         }
+    }
+
+    /// How long the process has run, or the console if that is not known.
+    pub(crate) fn uptime(&self) -> std::time::Duration {
+        crate::probe::identity::age_ns()
+            .map_or_else(|| self.installed.elapsed(), std::time::Duration::from_nanos)
     }
 
     /// Where the socket is now.

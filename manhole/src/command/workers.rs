@@ -48,7 +48,9 @@ impl Workers {
         pool.alive += 1;
         drop(pool);
         let shared = self.clone();
-        let builder = thread::Builder::new().name("manhole-worker".to_owned()).stack_size(STACK);
+        let builder = thread::Builder::new()
+            .name("manhole-worker".to_owned())
+            .stack_size(STACK);
         if builder.spawn(move || shared.work()).is_ok() {
             return Ok(());
         }
@@ -80,7 +82,10 @@ impl Workers {
                 continue;
             }
             pool.idle += 1;
-            let waited = self.shared.1.wait_timeout_while(pool, IDLE, |pool| pool.queue.is_empty());
+            let waited = self
+                .shared
+                .1
+                .wait_timeout_while(pool, IDLE, |pool| pool.queue.is_empty());
             pool = waited.unwrap_or_else(PoisonError::into_inner).0;
             pool.idle -= 1;
             if pool.queue.is_empty() {
@@ -102,8 +107,21 @@ mod tests {
         let (tx, rx) = channel();
         let (go, gate) = channel::<()>();
         let done = tx.clone();
-        assert!(workers.run(Box::new(move || { let _ = gate.recv(); let _ = done.send("slow"); })).is_ok());
-        assert!(workers.run(Box::new(move || { let _ = tx.send("quick"); })).is_ok());
+        assert!(
+            workers
+                .run(Box::new(move || {
+                    let _ = gate.recv();
+                    let _ = done.send("slow");
+                }))
+                .is_ok()
+        );
+        assert!(
+            workers
+                .run(Box::new(move || {
+                    let _ = tx.send("quick");
+                }))
+                .is_ok()
+        );
         assert_eq!(rx.recv(), Ok("quick"), "the slow job blocks nobody");
         drop(go);
         assert_eq!(rx.recv(), Ok("slow"));
@@ -116,7 +134,13 @@ mod tests {
         let (tx, rx) = channel();
         for i in 0..100 {
             let tx = tx.clone();
-            assert!(workers.run(Box::new(move || { let _ = tx.send(i); })).is_ok());
+            assert!(
+                workers
+                    .run(Box::new(move || {
+                        let _ = tx.send(i);
+                    }))
+                    .is_ok()
+            );
         }
         drop(tx);
         let mut all: Vec<i32> = rx.iter().collect();

@@ -3,15 +3,19 @@
 use super::{
     outlet::Gone,
     peer::{Peer, Read},
+    race::{First, race},
     running::{self, Events, Sender},
     text::{LOOK, StopOnDrop},
 };
 use crate::{
     command::{self, Event, Style},
     model::{Code, Dialect, Failure, Verdict},
-    protocol::machine::{self, Request, RequestLines},
+    protocol::machine::{self, Request, Requests},
 };
-use std::{collections::HashMap, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 /// Calls under way at a time on one connection.
 const MOST: usize = 8;
@@ -30,7 +34,7 @@ struct Running {
 
 struct Machine<'a> {
     peer: &'a mut Peer,
-    lines: RequestLines,
+    lines: Requests,
     running: HashMap<u64, Running>,
     events: Events,
     sender: Sender,
@@ -42,7 +46,7 @@ pub(super) async fn converse(peer: &mut Peer, bytes: &[u8]) {
     let (sender, events) = running::channel();
     let mut machine = Machine {
         peer,
-        lines: RequestLines::default(),
+        lines: Requests::default(),
         running: HashMap::new(),
         events,
         sender,
@@ -73,13 +77,16 @@ impl Machine<'_> {
                 self.requests().await?;
                 continue;
             }
-            tokio::select! {
-                biased;
-                event = self.events.recv() => match event {
-                    Some((id, event)) => self.event(id, event).await?,
-                    None => return Err(Gone),
-                },
-                readable = self.peer.stream.readable(), if !self.eof => {
+            let readable = async {
+                match self.eof {
+                    true => std::future::pending().await,
+                    false => self.peer.stream.readable().await,
+                }
+            };
+            match race(self.events.recv(), race(readable, look.tick())).await {
+                First::A(Some((id, event))) => self.event(id, event).await?,
+                First::A(None) => return Err(Gone),
+                First::B(First::A(readable)) => {
                     readable.map_err(|_| Gone)?;
                     match self.peer.stream.try_read(&mut buffer) {
                         Ok(0) => self.eof = true,
@@ -89,9 +96,8 @@ impl Machine<'_> {
                     }
                     self.requests().await?;
                 }
-                _ = look.tick() => if self.peer.hung_up() {
-                    return Err(Gone);
-                },
+                First::B(First::B(_)) if self.peer.hung_up() => return Err(Gone),
+                First::B(First::B(_)) => {}
             }
         }
         Ok(())
@@ -101,18 +107,18 @@ impl Machine<'_> {
     async fn requests(&mut self) -> Result<(), Gone> {
         while let Some(request) = self.lines.next() {
             match request {
-                Ok(Request::Cancel(id)) => {
+                Ok(Request::Cancel { id }) => {
                     if let Some(running) = self.running.get(&id) {
                         running.stop.0.cancel();
                     }
                 }
-                Ok(Request::Command { id, command, client }) => {
+                Ok(Request::Command { id, words, client }) => {
                     if client.is_some() {
                         self.peer.client = client;
                     }
-                    self.command(id, &command).await?;
+                    self.command(id, &words).await?;
                 }
-                Err((id, failure)) => self.end(id, Err(failure), None).await?,
+                Err(refused) => self.end(refused.id, Err(refused.failure), None).await?,
             }
         }
         Ok(())
@@ -129,7 +135,10 @@ impl Machine<'_> {
             Ok(call) => call,
             Err(failure) => {
                 let entry = self.peer.entry(Dialect::Machine, command::masked(words));
-                self.peer.state.audit.add(entry.record(failure.code.name(), 0, 0));
+                self.peer
+                    .state
+                    .audit
+                    .add(entry.record(failure.code.name(), 0, 0));
                 return self.end(id, Err(failure), None).await;
             }
         };
@@ -150,10 +159,14 @@ impl Machine<'_> {
 
     fn admissible(&self, id: u64) -> Result<(), Failure> {
         if self.running.contains_key(&id) {
-            return Err(Failure::new(Code::Protocol, format!("id {id} is still under way; use another")));
+            return Err(Failure::new(
+                Code::Protocol,
+                format!("id {id} is still under way; use another"),
+            ));
         }
         if self.running.len() >= MOST {
-            let text = format!("{MOST} commands are under way on this connection; wait for one to end");
+            let text =
+                format!("{MOST} commands are under way on this connection; wait for one to end");
             return Err(Failure::new(Code::Busy, text));
         }
         Ok(())
@@ -161,8 +174,12 @@ impl Machine<'_> {
 
     async fn event(&mut self, id: u64, event: Event) -> Result<(), Gone> {
         let bytes = match event {
-            Event::Progress { done, total, unit } => machine::encode_progress(id, done, total, unit),
-            Event::Text { chunk, stream } => payload(id, "text/plain; charset=utf-8", None, stream, &chunk),
+            Event::Progress { done, total, unit } => {
+                machine::encode_progress(id, done, Some(total), unit).into_bytes()
+            }
+            Event::Text { chunk, stream } => {
+                payload(id, "text/plain; charset=utf-8", None, stream, &chunk)
+            }
             Event::Bytes { media, name, chunk } => payload(id, media, Some(name), false, &chunk),
             Event::Outcome { verdict, next } => {
                 if let Some(running) = self.running.get_mut(&id) {
@@ -179,22 +196,32 @@ impl Machine<'_> {
         self.peer.write(&bytes).await
     }
 
-    async fn end(&mut self, id: u64, result: Result<(), Failure>, running: Option<Running>) -> Result<(), Gone> {
+    async fn end(
+        &mut self,
+        id: u64,
+        result: Result<(), Failure>,
+        running: Option<Running>,
+    ) -> Result<(), Gone> {
         let result = result.map(|()| running.as_ref().map_or_else(machine::End::default, end_of));
-        self.peer.write(&machine::encode_end(id, &result)).await
+        self.peer
+            .write(&machine::encode_end(id, &result).as_bytes())
+            .await
     }
 }
 
 fn end_of(running: &Running) -> machine::End {
     machine::End {
         elapsed_ms: u64::try_from(running.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        verdict: running.verdict.as_ref().map(|verdict| (verdict.severity.name().to_owned(), verdict.text.clone())),
+        verdict: running
+            .verdict
+            .as_ref()
+            .map(|verdict| (verdict.severity, verdict.text.clone())),
         next: running.next.clone(),
     }
 }
 
 fn payload(id: u64, media: &str, name: Option<&str>, stream: bool, chunk: &[u8]) -> Vec<u8> {
-    let mut bytes = machine::encode_data_header(id, chunk.len(), media, name, stream);
+    let mut bytes = machine::encode_data_header(id, chunk.len(), media, name, stream).into_bytes();
     bytes.extend_from_slice(chunk);
     bytes
 }

@@ -1,7 +1,10 @@
 //! Writing to a client that may have stopped reading, or reads a byte a second.
 
 use std::{io::ErrorKind, time::Duration};
-use tokio::{net::UnixStream, time::{Instant, timeout}};
+use tokio::{
+    net::UnixStream,
+    time::{Instant, timeout},
+};
 
 /// A reader that takes nothing for this long is gone.
 const STALLED: Duration = Duration::from_secs(30);
@@ -25,7 +28,11 @@ pub(super) struct Outlet {
 
 impl Outlet {
     /// Writes all of `bytes`.
-    pub(super) async fn write(&mut self, stream: &UnixStream, mut bytes: &[u8]) -> Result<(), Gone> {
+    pub(super) async fn write(
+        &mut self,
+        stream: &UnixStream,
+        mut bytes: &[u8],
+    ) -> Result<(), Gone> {
         while !bytes.is_empty() {
             match stream.try_write(bytes) {
                 Ok(count) => {
@@ -60,7 +67,9 @@ impl Outlet {
 
     /// Whether the reader is so slow that it is to be left.
     pub(super) fn too_slow(&mut self) -> bool {
-        let now = self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed());
+        let now = self
+            .waiting_since
+            .map_or(Duration::ZERO, |since| since.elapsed());
         if now >= STALLED {
             return true;
         }

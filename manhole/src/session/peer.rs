@@ -1,7 +1,11 @@
 //! The other end of a connection: reading with patience, writing with limits, closing so that the
 //! last bytes arrive.
 
-use super::{Connection, outlet::{Gone, Outlet}};
+use super::{
+    Connection,
+    outlet::{Gone, Outlet},
+    race::{First, race},
+};
 use crate::{
     command::{Context, Entry, State},
     model::{Caller, Code, Dialect, Failure},
@@ -13,7 +17,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::UnixStream, time::{Instant, timeout_at}};
+use tokio::{
+    net::UnixStream,
+    time::{Instant, timeout_at},
+};
 
 /// How long the rest that a client still sends is read and dropped after the last reply. Debian's
 /// `nc -U` prints nothing at all when the server closes with unread input.
@@ -51,7 +58,12 @@ pub(super) enum Read<'a> {
 }
 
 impl Peer {
-    pub(super) fn new(stream: UnixStream, caller: Caller, connection: Connection, state: Arc<State>) -> Self {
+    pub(super) fn new(
+        stream: UnixStream,
+        caller: Caller,
+        connection: Connection,
+        state: Arc<State>,
+    ) -> Self {
         Self {
             stream,
             caller,
@@ -66,10 +78,10 @@ impl Peer {
     pub(super) async fn read<'a>(&self, buffer: &'a mut [u8], patience: Duration) -> Read<'a> {
         let until = Instant::now() + patience;
         loop {
-            let readable = tokio::select! {
-                biased;
-                () = self.connection.evicted() => return Read::Evicted,
-                readable = timeout_at(until, self.stream.readable()) => readable,
+            let readable = timeout_at(until, self.stream.readable());
+            let readable = match race(self.connection.evicted(), readable).await {
+                First::A(()) => return Read::Evicted,
+                First::B(readable) => readable,
             };
             match readable {
                 Err(_) => return Read::Quiet,
@@ -110,7 +122,7 @@ impl Peer {
 
     /// Whether the client has closed its whole end; a half-close does not count.
     pub(super) fn hung_up(&self) -> bool {
-        sys::hung_up(self.stream.as_raw_fd())
+        sys::hung_up(self.stream.as_fd())
     }
 
     /// The context of a call that begins now.
@@ -131,7 +143,10 @@ impl Peer {
 
     /// The failure of a connection whose place was given to another.
     pub(super) fn evicted(&self) -> Failure {
-        Failure::new(Code::Busy, "this connection was the longest idle one and its place is needed; connect again")
+        Failure::new(
+            Code::Busy,
+            "this connection was the longest idle one and its place is needed; connect again",
+        )
     }
 
     /// Says why, and closes.
@@ -143,10 +158,14 @@ impl Peer {
     /// Ends the conversation: no more from us, and what the client still sends is dropped for a
     /// moment, so that it gets to read all of ours.
     pub(super) async fn close(&self) {
-        let _ = nix::sys::socket::shutdown(self.stream.as_raw_fd(), nix::sys::socket::Shutdown::Write);
+        let _ =
+            nix::sys::socket::shutdown(self.stream.as_raw_fd(), nix::sys::socket::Shutdown::Write);
         let until = Instant::now() + DRAIN;
         let mut buffer = [0; 4096];
-        while let Read::Data(_) = self.read(&mut buffer, until.saturating_duration_since(Instant::now())).await {
+        while let Read::Data(_) = self
+            .read(&mut buffer, until.saturating_duration_since(Instant::now()))
+            .await
+        {
             if Instant::now() >= until {
                 break;
             }

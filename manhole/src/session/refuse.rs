@@ -9,7 +9,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the refusal as an HTTP response or as an `ERR` line, and closes.
 pub(crate) async fn refuse(stream: UnixStream, failure: Failure) {
-    let http = timeout(PATIENCE, speaks_http(&stream)).await.unwrap_or(false);
+    let http = timeout(PATIENCE, speaks_http(&stream))
+        .await
+        .unwrap_or(false);
     let reply = match http {
         true => response(&failure),
         false => format!("{failure}\n"),

@@ -84,7 +84,8 @@ impl Sink for Collecting {
         if let Event::Text { chunk, .. } | Event::Bytes { chunk, .. } = &event {
             self.bytes = self.bytes.saturating_add(chunk.len());
             if self.bytes > COLLECTED {
-                let text = "the reply is over 1 MiB and the process has no thread left to send it from";
+                let text =
+                    "the reply is over 1 MiB and the process has no thread left to send it from";
                 return Err(Failure::new(Code::Truncated, text));
             }
         }

@@ -6,6 +6,7 @@ use super::{
     PARTIAL,
     outlet::Gone,
     peer::{Peer, Read},
+    race::{First, race},
     running,
 };
 use crate::{
@@ -63,22 +64,24 @@ impl Text<'_> {
         loop {
             let flow = match self.lines.next() {
                 Some(LineEvent::Line(line)) => self.line(&line).await?,
-                Some(LineEvent::TooLong) => {
-                    let text = "a line may have 16 KiB at most; this one was dropped";
-                    self.fail(&Failure::new(Code::LineTooLong, text)).await?
-                }
-                Some(LineEvent::Bad(failure)) => self.fail(&failure).await?,
-                Some(LineEvent::Smuggled) => {
-                    let text = "an HTTP line inside a text conversation; nothing more is read from it";
-                    self.fail(&Failure::new(Code::Protocol, text)).await?;
-                    Flow::End
-                }
+                Some(event) => self.refuse(&event).await?,
                 None => self.more().await?,
             };
             if let Flow::End = flow {
                 return Ok(());
             }
         }
+    }
+
+    /// A line that is none.
+    async fn refuse(&mut self, event: &LineEvent) -> Result<Flow, Gone> {
+        if let Some(failure) = event.failure() {
+            self.fail(&failure).await?;
+        }
+        Ok(match event {
+            LineEvent::Smuggled => Flow::End,
+            _ => Flow::Continue,
+        })
     }
 
     /// Gets more bytes, or finds out that the conversation is over.
@@ -128,18 +131,19 @@ impl Text<'_> {
             self.mode = Some(mode);
             match mode {
                 Mode::Batch => {}
+                Mode::Keep => return Ok(Flow::Continue),
                 Mode::Prompt => {
                     self.peer.write(banner(self.peer).as_bytes()).await?;
                     return self.prompt().await;
                 }
-                Mode::Keep => return Ok(Flow::Continue),
             }
         }
         let commands = match words::parse_line(line) {
             Ok(commands) => commands,
             Err(failure) => return self.fail(&failure).await,
         };
-        self.headed |= self.mode == Some(Mode::Batch) && (commands.len() > 1 || self.lines.has_line());
+        self.headed |=
+            self.mode == Some(Mode::Batch) && (commands.len() > 1 || self.lines.has_line());
         for words in &commands {
             if let Flow::End = self.command(words).await? {
                 return Ok(Flow::End);
@@ -170,7 +174,14 @@ impl Text<'_> {
     async fn command(&mut self, words: &[String]) -> Result<Flow, Gone> {
         let frame = self.frame();
         if self.headed {
-            let head = format!("== {}\n", words.iter().map(|word| words::quote(word)).collect::<Vec<_>>().join(" "));
+            let head = format!(
+                "== {}\n",
+                words
+                    .iter()
+                    .map(|word| words::quote(word))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            );
             self.peer.write(head.as_bytes()).await?;
         }
         let ctx = self.peer.context(Dialect::Text);
@@ -182,7 +193,10 @@ impl Text<'_> {
             Ok(call) => call,
             Err(failure) => {
                 let entry = self.peer.entry(Dialect::Text, command::masked(words));
-                self.peer.state.audit.add(entry.record(failure.code.name(), 0, 0));
+                self.peer
+                    .state
+                    .audit
+                    .add(entry.record(failure.code.name(), 0, 0));
                 self.peer.write(&frame.failure(&failure)).await?;
                 return Ok(Flow::Continue);
             }
@@ -211,15 +225,10 @@ impl Text<'_> {
         let mut look = tokio::time::interval(LOOK);
         let mut binary = false;
         loop {
-            let event = tokio::select! {
-                biased;
-                event = events.recv() => event.map(|(_, event)| event),
-                _ = look.tick() => {
-                    if self.peer.hung_up() {
-                        return Err(Gone);
-                    }
-                    continue;
-                }
+            let event = match race(events.recv(), look.tick()).await {
+                First::A(event) => event.map(|(_, event)| event),
+                First::B(_) if self.peer.hung_up() => return Err(Gone),
+                First::B(_) => continue,
             };
             match event.unwrap_or_else(|| Event::End(Err(lost()))) {
                 Event::End(result) => {
@@ -238,7 +247,10 @@ impl Text<'_> {
 
 /// A worker ended without an end: a defect of ours, said rather than hung on.
 pub(super) fn lost() -> Failure {
-    Failure::new(Code::Internal, "the command ended without an answer: a defect of manhole, please report it")
+    Failure::new(
+        Code::Internal,
+        "the command ended without an answer: a defect of manhole, please report it",
+    )
 }
 
 /// Cancels a command when its conversation is dropped, however that came about.
@@ -252,7 +264,11 @@ impl Drop for StopOnDrop {
 
 fn banner(peer: &Peer) -> String {
     let state = &peer.state;
-    let version = state.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let version = state
+        .version
+        .as_deref()
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
     let up = u64::try_from(state.uptime().as_nanos()).unwrap_or(u64::MAX);
     format!(
         "manhole {}: {}{version} [{}] on {}, up {}. You: uid {}, level {}.\n\

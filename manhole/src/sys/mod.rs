@@ -14,6 +14,8 @@
     )
 )]
 
+pub(crate) mod activation;
+pub(crate) mod beneath;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod leader;

@@ -39,7 +39,10 @@ impl HttpBody for Body {
     type Data = Bytes;
     type Error = BrokenOff;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let frame = |bytes| Poll::Ready(Some(Ok(Frame::data(bytes))));
         match self.get_mut() {
             Body::Whole(bytes) => bytes.take().map_or(Poll::Ready(None), frame),
@@ -51,7 +54,9 @@ impl HttpBody for Body {
                     return match events.poll_recv(cx) {
                         Poll::Pending => Poll::Pending,
                         Poll::Ready(Some((_, event))) => match event {
-                            Event::Text { chunk, .. } | Event::Bytes { chunk, .. } => frame(chunk.into()),
+                            Event::Text { chunk, .. } | Event::Bytes { chunk, .. } => {
+                                frame(chunk.into())
+                            }
                             Event::Progress { .. } | Event::Outcome { .. } => continue,
                             Event::End(Ok(())) => Poll::Ready(None),
                             Event::End(Err(_)) => Poll::Ready(Some(Err(BrokenOff))),
@@ -65,7 +70,9 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Body::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Body::Events(..) => SizeHint::default(),
         }
     }

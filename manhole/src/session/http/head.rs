@@ -13,20 +13,32 @@ pub(super) fn complete(bytes: &[u8]) -> Result<bool, (u16, String)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let head = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
     if head.len() > LONGEST - 4 {
-        return Err((431, format!("a request's head may have {} KiB at most", LONGEST >> 10)));
+        return Err((
+            431,
+            format!("a request's head may have {} KiB at most", LONGEST >> 10),
+        ));
     }
     if has_bare_line_feed(head) {
-        return Err((400, "lines of a request's head end with CR LF, not with a bare LF".to_owned()));
+        return Err((
+            400,
+            "lines of a request's head end with CR LF, not with a bare LF".to_owned(),
+        ));
     }
     // The first line is the request itself.
     if head.windows(2).filter(|two| two == b"\r\n").count() > MOST_HEADERS {
-        return Err((431, format!("a request may have {MOST_HEADERS} headers at most")));
+        return Err((
+            431,
+            format!("a request may have {MOST_HEADERS} headers at most"),
+        ));
     }
     Ok(end.is_some())
 }
 
 fn has_bare_line_feed(head: &[u8]) -> bool {
-    head.first() == Some(&b'\n') || head.windows(2).any(|two| matches!(two, [before, b'\n'] if *before != b'\r'))
+    head.first() == Some(&b'\n')
+        || head
+            .windows(2)
+            .any(|two| matches!(two, [before, b'\n'] if *before != b'\r'))
 }
 
 #[cfg(test)]
@@ -35,7 +47,11 @@ mod tests {
 
     fn check(head: &str, expected: Result<bool, u16>) {
         let shown = head.get(..60.min(head.len())).unwrap_or("");
-        assert_eq!(complete(head.as_bytes()).map_err(|(status, _)| status), expected, "{shown:?}");
+        assert_eq!(
+            complete(head.as_bytes()).map_err(|(status, _)| status),
+            expected,
+            "{shown:?}"
+        );
     }
 
     #[test]

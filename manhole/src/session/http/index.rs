@@ -37,7 +37,13 @@ fn entries() -> Vec<Entry> {
 
 /// For terminals and scripts.
 pub(super) fn text(state: &State) -> String {
-    let mut text = format!("manhole {}: {}[{}] on {}\n\n", env!("CARGO_PKG_VERSION"), state.name, state.pid, state.host);
+    let mut text = format!(
+        "manhole {}: {}[{}] on {}\n\n",
+        env!("CARGO_PKG_VERSION"),
+        state.name,
+        state.pid,
+        state.host
+    );
     for Entry { path, level, about } in entries() {
         text.push_str(&format!("{path:<26}  {level:<7}  {about}\n"));
     }
@@ -56,7 +62,9 @@ pub(super) fn page(state: &State) -> String {
             Level::Control => path,
             _ => format!("<a href=\"{path}\">{path}</a>"),
         };
-        rows.push_str(&format!("<tr><td>{link}</td><td>{level}</td><td>{about}</td></tr>\n"));
+        rows.push_str(&format!(
+            "<tr><td>{link}</td><td>{level}</td><td>{about}</td></tr>\n"
+        ));
     }
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
@@ -68,7 +76,10 @@ pub(super) fn page(state: &State) -> String {
 }
 
 fn escape(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     text.replace('"', "&quot;")
 }
 
@@ -76,6 +87,9 @@ fn escape(text: &str) -> String {
 mod tests {
     #[test]
     fn names_cannot_break_the_page() {
-        assert_eq!(super::escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+        assert_eq!(
+            super::escape("<a href=\"x\">&"),
+            "&lt;a href=&quot;x&quot;&gt;&amp;"
+        );
     }
 }

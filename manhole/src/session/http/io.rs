@@ -52,7 +52,11 @@ impl Io {
 }
 
 impl Read for Io {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut cursor: ReadBufCursor<'_>) -> Poll<Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut cursor: ReadBufCursor<'_>,
+    ) -> Poll<Result<()>> {
         let this = self.get_mut();
         let room = cursor.remaining().min(CHUNK);
         if !this.replay.is_empty() {

@@ -3,6 +3,7 @@
 //! The head is read whole before hyper sees it: so its size, its number of headers, its line ends
 //! and the time it may take are ours to bound, and hyper needs no timer.
 
+mod application;
 mod body;
 mod head;
 mod index;
@@ -13,9 +14,10 @@ mod routes;
 use super::{
     PARTIAL,
     peer::{Peer, Read},
+    race::{First, race},
     text::LOOK,
 };
-use crate::command::Cancel;
+use crate::{command::Cancel, model::Failure};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use std::{convert::Infallible, sync::Arc};
 use tokio::time::Instant;
@@ -38,19 +40,27 @@ pub(super) async fn converse(mut peer: Peer, mut bytes: Vec<u8>) {
         async move { Ok::<Response<body::Body>, Infallible>(reply::answer(peer, cancel, request).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.half_close(true).keep_alive(false).max_headers(head::MOST_HEADERS).max_buf_size(4 * head::LONGEST);
-    let connection = builder.serve_connection(io, service);
-    tokio::pin!(connection);
+    builder
+        .half_close(true)
+        .keep_alive(false)
+        .max_headers(head::MOST_HEADERS)
+        .max_buf_size(4 * head::LONGEST);
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let mut look = tokio::time::interval(LOOK);
     loop {
-        tokio::select! {
-            biased;
-            _ = &mut connection => break,
-            _ = look.tick() => if peer.hung_up() || pace.too_slow() {
-                return;
-            },
+        match race(&mut connection, look.tick()).await {
+            First::A(_) => break,
+            First::B(_) if peer.hung_up() || pace.too_slow() => return,
+            First::B(_) => {}
         }
     }
+    peer.close().await;
+}
+
+/// Answers what is HTTP, but no request that can be served.
+pub(super) async fn refuse(peer: &mut Peer, failure: &Failure) {
+    let reply = reply::raw(failure.code.http_status(), &failure.to_string());
+    let _ = peer.write(reply.as_bytes()).await;
     peer.close().await;
 }
 
@@ -61,8 +71,15 @@ async fn read_head(peer: &mut Peer, bytes: &mut Vec<u8>) -> Result<(), (u16, Str
         let left = until.saturating_duration_since(Instant::now());
         match peer.read(&mut buffer, left).await {
             Read::Data(chunk) => bytes.extend_from_slice(chunk),
-            Read::Quiet => return Err((408, "the request's head was not finished in 30 s".to_owned())),
-            Read::Eof | Read::Gone => return Err((400, "the request's head is not complete".to_owned())),
+            Read::Quiet => {
+                return Err((
+                    408,
+                    "the request's head was not finished in 30 s".to_owned(),
+                ));
+            }
+            Read::Eof | Read::Gone => {
+                return Err((400, "the request's head is not complete".to_owned()));
+            }
             Read::Evicted => return Err((503, peer.evicted().text)),
         }
     }

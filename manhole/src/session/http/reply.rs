@@ -2,6 +2,7 @@
 
 use super::{
     super::{peer::Peer, running},
+    application,
     body::Body,
     index,
     routes::{self, Route},
@@ -42,7 +43,9 @@ pub(super) async fn answer(peer: Arc<Peer>, cancel: Cancel, request: Request<Inc
         Route::Index => page(&peer, request.headers()),
         Route::Endpoint(endpoint) => serve_endpoint(&peer, ctx, line, endpoint, query).await,
         Route::Command(call) => serve_command(&peer, ctx, line, *call, &request).await,
-        Route::Application(route) => application::serve(&peer, ctx, line, route, request, query).await,
+        Route::Application(route) => {
+            application::serve(&peer, ctx, line, route, request, query).await
+        }
     }
 }
 
@@ -50,63 +53,114 @@ pub(super) async fn answer(peer: Arc<Peer>, cancel: Cancel, request: Request<Inc
 fn acceptable(request: &Request<Incoming>) -> Result<(), (u16, String)> {
     let headers = request.headers();
     if headers.contains_key(header::ORIGIN) {
-        return Err((403, "a request with an Origin header comes from a web page; those are not served".to_owned()));
+        return Err((
+            403,
+            "a request with an Origin header comes from a web page; those are not served"
+                .to_owned(),
+        ));
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("");
     if names_a_site(host) {
-        let text = format!("the Host {} is the name of a site; use localhost or an address", command::shown(host));
+        let text = format!(
+            "the Host {} is the name of a site; use localhost or an address",
+            command::shown(host)
+        );
         return Err((403, text));
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err((501, "a request's body needs a Content-Length; Transfer-Encoding is not served".to_owned()));
+        return Err((
+            501,
+            "a request's body needs a Content-Length; Transfer-Encoding is not served".to_owned(),
+        ));
     }
     if content_length(headers) > application::BODY_MAX {
-        return Err((413, format!("a request's body may have {} KiB at most", application::BODY_MAX >> 10)));
+        return Err((
+            413,
+            format!(
+                "a request's body may have {} KiB at most",
+                application::BODY_MAX >> 10
+            ),
+        ));
     }
     let methods = [Method::GET, Method::HEAD, Method::POST];
     if !methods.contains(request.method()) {
-        return Err((405, format!("{} is not served; use GET or POST", request.method())));
+        return Err((
+            405,
+            format!("{} is not served; use GET or POST", request.method()),
+        ));
     }
     Ok(())
 }
 
 fn content_length(headers: &HeaderMap) -> u64 {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
 /// A Host with a dot that is no IP literal can only come from DNS: rebinding.
 fn names_a_site(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) && !host.ends_with(']') => name,
+        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) && !host.ends_with(']') => {
+            name
+        }
         _ => host,
     };
     let name = name.trim_start_matches('[').trim_end_matches(']');
     name.contains('.') && name.parse::<std::net::IpAddr>().is_err()
 }
 
-async fn serve_endpoint(peer: &Peer, ctx: Context, line: String, endpoint: &'static Endpoint, query: Query) -> Reply {
+async fn serve_endpoint(
+    peer: &Peer,
+    ctx: Context,
+    line: String,
+    endpoint: &'static Endpoint,
+    query: Query,
+) -> Reply {
     if let Err(failure) = command::refuse_level(endpoint.path, endpoint.level, &ctx) {
         return refused(peer, line, &failure);
     }
     let entry = peer.entry(Dialect::Http, line);
     stream(peer, endpoint.path, move |sink| {
-        command::serve(endpoint.path, &ctx, &entry, sink, Style::default(), |reply| {
-            (endpoint.run)(&ctx, &query, reply)
-        });
+        command::serve(
+            endpoint.path,
+            &ctx,
+            &entry,
+            sink,
+            Style::default(),
+            |reply| (endpoint.run)(&ctx, &query, reply),
+        );
     })
     .await
 }
 
-async fn serve_command(peer: &Peer, ctx: Context, line: String, call: Call, request: &Request<Incoming>) -> Reply {
+async fn serve_command(
+    peer: &Peer,
+    ctx: Context,
+    line: String,
+    call: Call,
+    request: &Request<Incoming>,
+) -> Reply {
     if let Err(failure) = command::authorize(&call, &ctx) {
         return refused(peer, line, &failure);
     }
-    let acts = request.headers().get(ACTS).is_some_and(|value| value == "1");
+    let acts = request
+        .headers()
+        .get(ACTS)
+        .is_some_and(|value| value == "1");
     if call.level() == Level::Control && !(request.method() == Method::POST && acts) {
-        let text = format!("{} changes something: it takes POST with the header X-Manhole: 1", call.spec().name);
+        let text = format!(
+            "{} changes something: it takes POST with the header X-Manhole: 1",
+            call.spec().name
+        );
         let mut reply = plain(405, &text);
-        reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        reply
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("POST"));
         return reply;
     }
     let style = Style {
@@ -115,26 +169,41 @@ async fn serve_command(peer: &Peer, ctx: Context, line: String, call: Call, requ
     };
     let media = if style.json { "application/json" } else { TEXT };
     let entry = peer.entry(Dialect::Http, call.masked());
-    let mut reply = stream(peer, "/cmd/", move |sink| command::execute(&call, &ctx, style, &entry, sink)).await;
-    if reply.status() == StatusCode::OK && !reply.headers().contains_key(header::CONTENT_DISPOSITION) {
-        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    let mut reply = stream(peer, "/cmd/", move |sink| {
+        command::execute(&call, &ctx, style, &entry, sink)
+    })
+    .await;
+    if reply.status() == StatusCode::OK
+        && !reply.headers().contains_key(header::CONTENT_DISPOSITION)
+    {
+        reply
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     }
     reply
 }
 
 fn accepts(headers: &HeaderMap, media: &str) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains(media))
 }
 
 /// Has `work` run and answers with its events; the status waits for the first of them.
-async fn stream(peer: &Peer, path: &str, work: impl FnOnce(&mut dyn Sink) + Send + 'static) -> Reply {
+async fn stream(
+    peer: &Peer,
+    path: &str,
+    work: impl FnOnce(&mut dyn Sink) + Send + 'static,
+) -> Reply {
     let (sender, mut events) = running::channel();
     running::spawn(&peer.state.workers, 0, sender, work);
     let (first, media, name, more) = loop {
         match events.recv().await {
             Some((_, Event::Text { chunk, stream })) => break (chunk, TEXT, None, stream),
-            Some((_, Event::Bytes { media, name, chunk })) => break (chunk, media, Some(name), false),
+            Some((_, Event::Bytes { media, name, chunk })) => {
+                break (chunk, media, Some(name), false);
+            }
             Some((_, Event::Progress { .. } | Event::Outcome { .. })) => {}
             Some((_, Event::End(Ok(())))) => return with_media(Body::whole(""), TEXT, None, path),
             Some((_, Event::End(Err(failure)))) => return error(&failure),
@@ -184,25 +253,34 @@ fn with_media(body: Body, media: &'static str, name: Option<&'static str>, path:
 
 fn redirect(to: &'static str) -> Reply {
     let mut reply = plain(301, &format!("see {to}"));
-    reply.headers_mut().insert(header::LOCATION, HeaderValue::from_static(to));
+    reply
+        .headers_mut()
+        .insert(header::LOCATION, HeaderValue::from_static(to));
     reply
 }
 
 fn page(peer: &Peer, headers: &HeaderMap) -> Reply {
     match accepts(headers, "text/html") {
-        true => with_media(Body::whole(index::page(&peer.state)), "text/html; charset=utf-8", None, "/"),
+        true => with_media(
+            Body::whole(index::page(&peer.state)),
+            "text/html; charset=utf-8",
+            None,
+            "/",
+        ),
         false => with_media(Body::whole(index::text(&peer.state)), TEXT, None, "/"),
     }
 }
 
 /// A request that runs nothing: audited all the same.
-fn refused(peer: &Peer, line: String, failure: &Failure) -> Reply {
+pub(super) fn refused(peer: &Peer, line: String, failure: &Failure) -> Reply {
     let entry = peer.entry(Dialect::Http, line);
-    peer.state.audit.add(entry.record(failure.code.name(), 0, 0));
+    peer.state
+        .audit
+        .add(entry.record(failure.code.name(), 0, 0));
     error(failure)
 }
 
-fn error(failure: &Failure) -> Reply {
+pub(super) fn error(failure: &Failure) -> Reply {
     let mut text = match failure.text.as_str() {
         "Unknown profile" => failure.text.clone(),
         _ => failure.to_string(),
@@ -213,7 +291,9 @@ fn error(failure: &Failure) -> Reply {
     }
     let mut reply = plain(failure.code.http_status(), &text);
     if failure.code == Code::Busy {
-        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        reply
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
     reply
 }
@@ -221,14 +301,19 @@ fn error(failure: &Failure) -> Reply {
 /// A short text. The header makes `go tool pprof` show it instead of swallowing it.
 fn plain(status: u16, text: &str) -> Reply {
     let mut reply = with_media(Body::whole(format!("{text}\n")), TEXT, None, "");
-    reply.headers_mut().insert(GO_PPROF, HeaderValue::from_static("1"));
+    reply
+        .headers_mut()
+        .insert(GO_PPROF, HeaderValue::from_static("1"));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply
 }
 
 /// The same before there is a request that hyper could answer.
 pub(super) fn raw(status: u16, text: &str) -> String {
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Error");
     format!(
         "HTTP/1.1 {status} {reason}\r\nContent-Type: {TEXT}\r\nX-Content-Type-Options: nosniff\r\nX-Go-Pprof: 1\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n{text}\n",
@@ -242,7 +327,16 @@ mod tests {
 
     #[test]
     fn hosts_with_a_dot_are_sites_unless_they_are_addresses() {
-        for host in ["", "localhost", "debug", "localhost:80", "127.0.0.1", "127.0.0.1:8080", "[::1]:80", "[::ffff:1.2.3.4]"] {
+        for host in [
+            "",
+            "localhost",
+            "debug",
+            "localhost:80",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "[::1]:80",
+            "[::ffff:1.2.3.4]",
+        ] {
             assert!(!names_a_site(host), "{host}");
         }
         for host in ["evil.example", "evil.example:80", "1.2.3.4.example", "a.b]"] {

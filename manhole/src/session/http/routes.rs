@@ -18,14 +18,15 @@ pub(super) enum Route {
     /// A command.
     Command(Box<Call>),
     /// A path of the application's.
-    Application(app::routes::Route),
+    Application(&'static app::routes::Route),
 }
 
 /// The path as the table has it. curl turns `http:/debug/pprof/heap` into `GET /pprof/heap` with
 /// `Host: debug`, so the paths below `/debug` are known without it as well.
 pub(super) fn canonical(path: &str) -> String {
     match ["/pprof", "/vars", "/fgprof"].iter().any(|alias| {
-        path.strip_prefix(alias).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(alias)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }) {
         true => format!("/debug{path}"),
         false => path.to_owned(),
@@ -72,7 +73,11 @@ pub(super) fn find(path: &str, query: &Query) -> Result<Route, Failure> {
 pub(super) fn paths() -> Vec<String> {
     let mut paths: Vec<String> = ["/", "/debug/pprof/"].map(str::to_owned).into();
     paths.extend(command::endpoints().map(|endpoint| endpoint.path.to_owned()));
-    paths.extend(app::routes::all().iter().map(|route| route.path().to_owned()));
+    paths.extend(
+        app::routes::all()
+            .iter()
+            .map(|route| route.path().to_owned()),
+    );
     paths.extend(command::specs().iter().map(|spec| command_path(spec)));
     paths.sort();
     paths
@@ -132,11 +137,18 @@ mod tests {
 
     #[test]
     fn an_unknown_path_lists_those_there_are() {
-        let Err(failure) = find("/nope", &Query::default()) else { panic!() };
+        let Err(failure) = find("/nope", &Query::default()) else {
+            panic!()
+        };
         assert_eq!(failure.code, Code::Unknown);
         let listed = failure.hints.get(1..).unwrap();
-        assert!(listed.is_sorted() && listed.iter().any(|path| path == "/cmd/version"), "{listed:?}");
-        let Err(failure) = find("/debug/pprof/nope", &Query::default()) else { panic!() };
+        assert!(
+            listed.is_sorted() && listed.iter().any(|path| path == "/cmd/version"),
+            "{listed:?}"
+        );
+        let Err(failure) = find("/debug/pprof/nope", &Query::default()) else {
+            panic!()
+        };
         assert_eq!(failure.text, "Unknown profile");
     }
 
@@ -148,8 +160,14 @@ mod tests {
             Err(failure) => failure.text,
         };
         assert_eq!(line("/cmd/audit", "rows=3"), "audit --rows=3");
-        assert_eq!(line("/cmd/help", "arg=vars&arg=get&json=1"), "help --json -- vars get");
+        assert_eq!(
+            line("/cmd/help", "arg=vars&arg=get&json=1"),
+            "help --json -- vars get"
+        );
         assert_eq!(line("/cmd/help", "command=audit"), "help -- audit");
-        assert_eq!(line("/cmd/audit", "nope=1"), "audit: there is no option --nope");
+        assert_eq!(
+            line("/cmd/audit", "nope=1"),
+            "audit: there is no option --nope"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     command::Event,
     model::Failure,
-    protocol::text::{Mode, keep_data, keep_end, keep_wait},
+    protocol::{keep, text::Mode},
     render::escape,
 };
 
@@ -21,10 +21,12 @@ impl Frame {
     /// An event that is not the end.
     pub(super) fn event(self, event: Event) -> Vec<u8> {
         match (event, self.mode) {
-            (Event::Text { chunk, .. } | Event::Bytes { chunk, .. }, Mode::Keep) => keep_data(&chunk),
+            (Event::Text { chunk, .. } | Event::Bytes { chunk, .. }, Mode::Keep) => {
+                keep::data(&chunk)
+            }
             (Event::Text { chunk, .. } | Event::Bytes { chunk, .. }, _) => chunk,
             (Event::Progress { done, total, unit }, Mode::Keep) => {
-                keep_wait(&format!("{done:.1} of {total:.1} {unit}"))
+                keep::wait(&format!("{done:.1} of {total:.1} {unit}"))
             }
             _ => Vec::new(),
         }
@@ -34,7 +36,7 @@ impl Frame {
     pub(super) fn end(self, result: &Result<(), Failure>) -> Vec<u8> {
         match (result, self.mode) {
             (Err(failure), _) => self.failure(failure),
-            (Ok(()), Mode::Keep) => keep_end(&Ok(())),
+            (Ok(()), Mode::Keep) => keep::end(&Ok(())),
             (Ok(()), _) => Vec::new(),
         }
     }
@@ -42,7 +44,7 @@ impl Frame {
     /// An error: its line, and below it the hints where the mode has them.
     pub(super) fn failure(self, failure: &Failure) -> Vec<u8> {
         if self.mode == Mode::Keep {
-            return keep_end(&Err(failure.clone()));
+            return keep::end(&Err(failure.clone()));
         }
         let mut text = format!("ERR {} {}\n", failure.code, escape::one_line(&failure.text));
         for hint in &failure.hints {
@@ -75,9 +77,16 @@ mod tests {
 
     #[test]
     fn keep_mode_counts() {
-        let event = Event::Text { chunk: b"a\nb\n".to_vec(), stream: false };
+        let event = Event::Text {
+            chunk: b"a\nb\n".to_vec(),
+            stream: false,
+        };
         assert_eq!(Frame::new(Mode::Keep).event(event), b"DATA 4\na\nb\n");
-        let event = Event::Progress { done: 1.0, total: 5.0, unit: "s" };
+        let event = Event::Progress {
+            done: 1.0,
+            total: 5.0,
+            unit: "s",
+        };
         assert_eq!(Frame::new(Mode::Keep).event(event), b"WAIT 1.0 of 5.0 s\n");
     }
 }

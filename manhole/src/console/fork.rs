@@ -1,0 +1,68 @@
+//! A forked child's console: none, unless the builder asked for one.
+//!
+//! The handler that runs in the child starts one thread and nothing else; what that thread needs is
+//! kept here, written once before any fork can see it.
+
+use super::{AfterFork, Builder, builder::Place, start};
+use crate::{model::Level, sys, sys::list::List};
+use std::{path::PathBuf, time::Duration};
+
+/// How long a child waits by default: one that execs at once never makes a socket.
+const DELAY: Duration = Duration::from_millis(500);
+
+/// What a child's console is made from. A listener is not handed on: two processes would share it.
+struct Recipe {
+    name: Option<String>,
+    version: Option<String>,
+    dir: Option<PathBuf>,
+    uids: Vec<(u32, Level)>,
+    gids: Vec<(u32, Level)>,
+    max_level: Option<Level>,
+    delay: Duration,
+}
+
+/// Never freed: a child may read it at any time. One per install that asks, a few hundred bytes.
+static RECIPES: List<Recipe> = List::new();
+
+/// Registers what happens in children of this process.
+pub(super) fn remember(builder: &Builder) {
+    if builder.after_fork == AfterFork::None {
+        sys::fork::on_child(None);
+        return;
+    }
+    let recipe = Recipe {
+        name: builder.name.clone(),
+        version: builder.version.clone(),
+        dir: match &builder.place {
+            Place::Dir(dir) => Some(dir.clone()),
+            Place::Path(path) => path.parent().map(PathBuf::from),
+            Place::Default | Place::Listener(_) => None,
+        },
+        uids: builder.uids.clone(),
+        gids: builder.gids.clone(),
+        max_level: builder.max_level,
+        delay: builder.fork_delay.unwrap_or(DELAY),
+    };
+    RECIPES.push(recipe);
+    sys::fork::on_child(Some(reinstall));
+}
+
+/// Runs on a thread of the child's own.
+fn reinstall() {
+    let Some(recipe) = RECIPES.iter().next() else {
+        return;
+    };
+    std::thread::sleep(recipe.delay);
+    let mut builder = super::builder()
+        .after_fork(AfterFork::Reinstall)
+        .fork_delay(recipe.delay);
+    builder.name.clone_from(&recipe.name);
+    builder.version.clone_from(&recipe.version);
+    builder.uids.clone_from(&recipe.uids);
+    builder.gids.clone_from(&recipe.gids);
+    builder.max_level = recipe.max_level;
+    if let Some(dir) = &recipe.dir {
+        builder.place = Place::Dir(dir.clone());
+    }
+    drop(start::install(builder));
+}

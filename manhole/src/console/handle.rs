@@ -1,0 +1,143 @@
+//! The handle of an installed console, and what became of it.
+
+use crate::{Error, ErrorKind, command::State, model::Level, sys};
+use std::{
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// What became of the console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// Not ready yet.
+    Starting,
+    /// Waiting for the signal that activates it.
+    Dormant,
+    /// It can be connected to.
+    Listening,
+    /// There is none, for this reason; the process goes on without.
+    Failed(String),
+    /// There is none because it was switched off, in this way.
+    Disabled(String),
+    /// It was shut down, or this process is a forked child.
+    Closed,
+}
+
+/// What the handle and the console's own thread share.
+pub(super) struct Inner {
+    /// The console, once its thread exists; absent when it is disabled.
+    pub state: Option<Arc<State>>,
+    status: Mutex<Status>,
+    changed: Condvar,
+}
+
+impl Inner {
+    pub(super) fn new(state: Option<Arc<State>>, status: Status) -> Arc<Self> {
+        Arc::new(Self {
+            state,
+            status: Mutex::new(status),
+            changed: Condvar::new(),
+        })
+    }
+
+    pub(super) fn set(&self, status: Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn status(&self) -> Status {
+        if !sys::origin::is_ours() {
+            return Status::Closed;
+        }
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits until the status is none that `done` rejects, or `patience` is over.
+    pub(super) fn wait(&self, patience: Duration, done: impl Fn(&Status) -> bool) -> Status {
+        let until = Instant::now() + patience;
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        while !done(&status) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout(status, left);
+            status = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        status.clone()
+    }
+}
+
+/// The console of this process. Dropping the handle changes nothing.
+#[derive(Clone)]
+pub struct Console {
+    pub(super) inner: Arc<Inner>,
+}
+
+impl Console {
+    /// The socket's path, if it listens on one.
+    pub fn path(&self) -> Option<PathBuf> {
+        match self.inner.status() {
+            Status::Listening => self.inner.state.as_ref()?.path(),
+            _ => None,
+        }
+    }
+
+    /// What became of it.
+    pub fn status(&self) -> Status {
+        self.inner.status()
+    }
+
+    /// What anybody may do at most, or `None` without a cap.
+    pub fn max_level(&self) -> Option<Level> {
+        self.inner.state.as_ref()?.access.cap
+    }
+
+    /// Closes the console: the socket goes, conversations end, commands are cancelled. Waits 1 s at
+    /// most. The console can be installed anew afterwards.
+    pub fn shutdown(&self) {
+        super::start::forget(&self.inner);
+        let Some(state) = &self.inner.state else {
+            return;
+        };
+        if !sys::origin::is_ours() || state.closing.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        // The console's thread sleeps in its own epoll, whose descriptors are not in our table: a
+        // connection is the one thing from this side that wakes it. Failing that, its tick does.
+        let _knock = state.path().map(UnixStream::connect);
+        crate::sys::activation::wake();
+        self.inner.wait(Duration::from_secs(1), |status| {
+            !matches!(status, Status::Listening | Status::Starting)
+        });
+        crate::app::deactivate();
+    }
+
+    /// The status as a result.
+    pub(super) fn into_result(self) -> Result<Self, Error> {
+        match self.status() {
+            Status::Failed(why) => Err(Error::new(ErrorKind::Bind, why)),
+            Status::Disabled(why) => Err(Error::new(ErrorKind::Disabled, why)),
+            Status::Starting => Err(Error::new(
+                ErrorKind::Timeout,
+                "the console is not ready yet; it may still become so",
+            )),
+            _ => Ok(self),
+        }
+    }
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Console")
+            .field("status", &self.status())
+            .field("path", &self.path())
+            .finish()
+    }
+}

@@ -1,0 +1,225 @@
+//! From a builder to a running console: once per process, without ever hurting it.
+
+use super::{
+    Builder, Console, Status,
+    environment::{self, Environment},
+    handle::Inner,
+    island, log_line,
+};
+use crate::{
+    Error, ErrorKind,
+    command::{Access, State},
+    model::Level,
+    sys,
+};
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long `install` waits for the socket.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long `try_install` does.
+const TRY_PATIENCE: Duration = Duration::from_millis(500);
+/// Stack of the console's thread.
+const STACK: usize = 512 << 10;
+
+/// The process that is installing right now, or 0. A forked child sees its parent's number and
+/// knows that nobody will ever finish that work.
+static INSTALLING: AtomicU32 = AtomicU32::new(0);
+/// The console of this process.
+static INSTALLED: Mutex<Option<Arc<Inner>>> = Mutex::new(None);
+
+/// `Builder::install`.
+pub(super) fn install(builder: Builder) -> Console {
+    let patience = builder.start_timeout.unwrap_or(PATIENCE);
+    match begin(builder) {
+        Ok((console, log)) => {
+            console
+                .inner
+                .wait(patience, |status| *status != Status::Starting);
+            log.say(&console);
+            console
+        }
+        Err((console, log)) => {
+            log.line("manhole: installed a second time; the first console goes on as it is");
+            console
+        }
+    }
+}
+
+/// `Builder::try_install`.
+pub(super) fn try_install(builder: Builder) -> Result<Console, Error> {
+    let patience = builder.start_timeout.unwrap_or(TRY_PATIENCE);
+    match begin(builder) {
+        Ok((console, log)) => {
+            console
+                .inner
+                .wait(patience, |status| *status != Status::Starting);
+            log.say(&console);
+            console.into_result()
+        }
+        Err(_) => Err(Error::new(
+            ErrorKind::AlreadyInstalled,
+            "a console is already installed in this process",
+        )),
+    }
+}
+
+/// The console that is installed in this very process.
+fn current() -> Option<Arc<Inner>> {
+    // try_lock: in a forked child the mutex may be held by a thread that exists no more.
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match INSTALLED.try_lock() {
+            Ok(slot) => return slot.clone().filter(|_| sys::origin::is_ours()),
+            Err(std::sync::TryLockError::Poisoned(slot)) => {
+                return slot.into_inner().clone().filter(|_| sys::origin::is_ours());
+            }
+            Err(std::sync::TryLockError::WouldBlock) if Instant::now() > until => return None,
+            Err(std::sync::TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+}
+
+/// Forgets `inner`, so that a console can be installed anew.
+pub(super) fn forget(inner: &Arc<Inner>) {
+    if let Ok(mut slot) = INSTALLED.try_lock()
+        && slot
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, inner))
+    {
+        *slot = None;
+    }
+}
+
+/// Starts the console unless there is one; the other arm gives that one.
+fn begin(builder: Builder) -> Result<(Console, log_line::Log), (Console, log_line::Log)> {
+    let log = log_line::Log::new(builder.log_to.clone());
+    let me = std::process::id();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(inner) = current() {
+            return Err((Console { inner }, log));
+        }
+        let seen = INSTALLING.load(Ordering::SeqCst);
+        if seen != me
+            && INSTALLING
+                .compare_exchange(seen, me, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
+        {
+            break;
+        }
+        if Instant::now() > until {
+            // Another thread of ours is at it and slow: its console is not ours to hand out yet.
+            let inner = Inner::new(
+                None,
+                Status::Failed("another thread is installing the console".to_owned()),
+            );
+            return Err((Console { inner }, log));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let inner = prepare(builder, &log);
+    if let Ok(mut slot) = INSTALLED.try_lock() {
+        *slot = Some(inner.clone());
+    }
+    INSTALLING.store(0, Ordering::SeqCst);
+    Ok((Console { inner }, log))
+}
+
+fn prepare(builder: Builder, log: &log_line::Log) -> Arc<Inner> {
+    if cfg!(feature = "stub") {
+        return Inner::new(
+            None,
+            Status::Disabled("built with the feature stub".to_owned()),
+        );
+    }
+    let environment = environment::read();
+    for complaint in &environment.complaints {
+        log.line(&format!("manhole: {complaint}"));
+    }
+    if environment.off {
+        return Inner::new(None, Status::Disabled("MANHOLE=off".to_owned()));
+    }
+    launch(builder, environment)
+}
+
+/// Makes the state and the thread. Whatever fails here is the status, never the process's end.
+fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
+    sys::pin_object();
+    sys::origin::claim();
+    let access = access(&builder, &environment);
+    let name = builder.name.take().unwrap_or_else(executable);
+    let listener = log_line::listener(builder.audit.take());
+    let state = Arc::new(State::new(name, builder.version.take(), access, listener));
+    log_line::connect_messages(builder.log_to.clone());
+    crate::app::activate();
+    let dormant = builder.activate_on.filter(|_| !environment.on);
+    let status = if dormant.is_some() {
+        Status::Dormant
+    } else {
+        Status::Starting
+    };
+    let inner = Inner::new(Some(state), status);
+    super::fork::remember(&builder);
+    let (place, handover) = island::hand_over(std::mem::take(&mut builder.place));
+    let plan = island::Plan {
+        place,
+        environment,
+        dormant: dormant.map(|signal| signal.number()),
+        open_to_others: !builder.uids.is_empty() || !builder.gids.is_empty(),
+    };
+    let theirs = inner.clone();
+    let spawned = sys::signals::blocked_while(|| {
+        std::thread::Builder::new()
+            .name("manhole".to_owned())
+            .stack_size(STACK)
+            .spawn(move || island::run(theirs, plan))
+    });
+    match spawned {
+        Ok(_) => handover.finish(PATIENCE),
+        Err(error) => inner.set(Status::Failed(format!(
+            "failed to start the console's thread: {error}"
+        ))),
+    }
+    inner
+}
+
+fn access(builder: &Builder, environment: &Environment) -> Access {
+    let by_choice = builder.max_level;
+    let mut access = Access {
+        uids: builder.uids.clone(),
+        gids: builder.gids.clone(),
+        cap: by_choice,
+        cap_reason: by_choice.map(|_| "the service's max_level"),
+    };
+    let mut lower = |level: Level, reason| {
+        if access.cap.is_none_or(|cap| level < cap) {
+            access.cap = Some(level);
+            access.cap_reason = Some(reason);
+        }
+    };
+    if let Some(level) = environment.max_level {
+        lower(level, "MANHOLE_MAX_LEVEL");
+    }
+    if by_choice.is_none() && sys::process::undumpable_by_choice() {
+        lower(Level::View, "the process made itself undumpable");
+    }
+    access
+}
+
+fn executable() -> String {
+    let path = std::env::current_exe().ok();
+    let name = path
+        .as_deref()
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str());
+    name.unwrap_or("process")
+        .trim_end_matches(" (deleted)")
+        .to_owned()
+}
