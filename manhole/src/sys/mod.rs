@@ -15,7 +15,6 @@
 )]
 
 pub(crate) mod activation;
-pub(crate) mod beneath;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod leader;
