@@ -158,6 +158,12 @@ pub(super) fn new_socket() -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Whether nobody listens on the socket inode `target`; tried by connecting, no byte is sent.
+pub fn is_refused(target: &OwnedFd) -> bool {
+    let refused = Some(Errno::ECONNREFUSED as i32);
+    connect_to(target).is_err_and(|error| error.raw_os_error() == refused)
+}
+
 fn connect_to(target: &OwnedFd) -> io::Result<UnixStream> {
     let fd = new_socket()?;
     connect_fd(fd.as_raw_fd(), target.as_raw_fd())?;

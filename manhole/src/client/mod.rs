@@ -15,7 +15,7 @@ mod rooted;
 mod trouble;
 mod unix_table;
 
-pub use connect::{Connected, Place, connect, connect_path};
+pub use connect::{Connected, Place, connect, connect_path, is_refused};
 pub use container::Container;
 pub use conversation::{CallError, Client, LONGEST, Patience, Piece};
 pub use discover::{Found, Survey, directories, look_at, survey};
@@ -30,7 +30,10 @@ pub use unix_table::pid_of_name;
 #[doc(hidden)]
 pub use crate::{
     model::{Code, Failure, Severity},
-    protocol::machine::{self, End},
+    protocol::{
+        machine::{self, End},
+        words,
+    },
 };
 
 /// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and

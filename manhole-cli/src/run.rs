@@ -1,0 +1,117 @@
+//! Running one command on an open console and printing its answer.
+
+use std::{
+    io::{self, ErrorKind, Write},
+    ops::ControlFlow,
+    time::Duration,
+};
+
+use manhole::client::{CallError, Code, End, Failure, Kind, LONGEST, Patience, Piece, Trouble};
+
+use crate::{
+    display::{self, Screen},
+    interrupt,
+    progress::Progress,
+    refusal,
+    target::Opened,
+    terminal::Terminal,
+};
+
+/// How to run commands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// What the answer goes to.
+    pub(crate) out: Terminal,
+    /// What complaints and progress go to.
+    pub(crate) err: Terminal,
+    /// Give up after this time.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Runs one command and writes its answer to `out`. A failure of the command has been told when
+/// this returns `Ok(Some(kind))`; only trouble with the connection is an error.
+///
+/// # Errors
+/// When the connection is of no use any more.
+pub(crate) fn run(
+    opened: &mut Opened,
+    words: &[String],
+    manner: &Manner,
+    out: &mut dyn Write,
+) -> Result<Option<Kind>, Trouble> {
+    let _cancels = interrupt::cancels();
+    let mut screen = Screen::new(out, manner.out);
+    let (result, written) = call(opened, words, manner, &mut screen);
+    let finished = match &result {
+        Ok(end) => screen.end(end),
+        Err(_) => screen.abort(),
+    };
+    match (written.and(finished), result) {
+        (Err(error), _) => closed(&error),
+        (Ok(()), Ok(_)) => Ok(None),
+        (Ok(()), Err(CallError::Failed(failure))) => {
+            Ok(Some(complain(opened, words, &failure, manner)))
+        }
+        (Ok(()), Err(lost)) => Err(refusal::explain_door(opened, lost)),
+    }
+}
+
+fn call(
+    opened: &mut Opened,
+    words: &[String],
+    manner: &Manner,
+    screen: &mut Screen<'_>,
+) -> (Result<End, CallError>, io::Result<()>) {
+    let mut progress = Progress::new(manner.err.interactive);
+    let mut written = Ok(());
+    let patience = Patience {
+        total: manner.timeout.unwrap_or(LONGEST),
+        stop: &interrupt::requested,
+    };
+    let result = opened.client.call(words, patience, &mut |piece| {
+        match piece {
+            Piece::Progress { done, total, unit } => progress.report(done, total, unit),
+            Piece::Data {
+                media,
+                bytes,
+                stream,
+                ..
+            } => {
+                progress.clear();
+                written = screen.data(media, bytes, stream);
+            }
+        }
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    (result, written)
+}
+
+/// A reader that has seen enough, as `head`, is no trouble.
+fn closed(error: &io::Error) -> Result<Option<Kind>, Trouble> {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Ok(None),
+        _ => Err(Trouble::io(
+            Kind::Failed,
+            "failed to write the answer",
+            error,
+        )),
+    }
+}
+
+/// Tells why a command failed.
+fn complain(opened: &mut Opened, words: &[String], failure: &Failure, manner: &Manner) -> Kind {
+    let kind = Kind::of_code(failure.code);
+    let text = match failure.code {
+        Code::Denied => {
+            let trouble = refusal::explain(opened, words, failure);
+            crate::report::describe(&trouble, &manner.err)
+        }
+        Code::Cancelled if interrupt::requested() => "# cancelled".to_owned(),
+        _ => display::failure(failure, &manner.err),
+    };
+    eprintln!("{text}");
+    kind
+}
