@@ -7,6 +7,7 @@
 mod args;
 mod clean;
 mod display;
+mod dump;
 mod exec;
 mod interrupt;
 mod list;
@@ -56,6 +57,7 @@ fn run(command: Command, options: &Options) -> Outcome {
     match command {
         Command::List { json } => list::list(json, options),
         Command::Exec(exec) => exec::exec(&exec, options),
+        Command::Dump(dump) => dump::dump(&dump, options),
         Command::Path { target } => path(&target),
         Command::Clean { dry_run } => clean::clean(dry_run),
         Command::Completions { shell } => {

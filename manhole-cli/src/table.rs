@@ -14,6 +14,8 @@ const CAP: usize = 4 << 20;
 pub(crate) struct Entry {
     /// Its words.
     pub(crate) name: String,
+    /// Where `help` lists it: `question`, `process`, `console`, `application`.
+    pub(crate) group: String,
     /// What it answers.
     pub(crate) about: String,
     /// Its usage line.
@@ -43,6 +45,8 @@ pub(crate) struct Arg {
     pub(crate) default: Option<String>,
     /// Whether it must be given.
     pub(crate) required: bool,
+    /// The level it needs, if more than the command does.
+    pub(crate) level: String,
     /// Where its values come from.
     pub(crate) complete: String,
     /// A few words.
@@ -74,6 +78,7 @@ fn entry(value: &Value) -> Entry {
     let args = value.get("args").and_then(Value::as_array);
     Entry {
         name: text(value, "name"),
+        group: text(value, "group"),
         about: text(value, "about"),
         usage: text(value, "usage"),
         level: text(value, "level"),
@@ -96,6 +101,7 @@ fn arg(value: &Value) -> Arg {
             .and_then(Value::as_str)
             .map(str::to_owned),
         required: flag(value, "required"),
+        level: text(value, "level"),
         complete: text(value, "complete"),
         about: text(value, "about"),
     }

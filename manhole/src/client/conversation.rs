@@ -199,10 +199,9 @@ impl Client {
                     Event::End { id: of, result } if of == id => {
                         return result.map_err(CallError::Failed);
                     }
-                    event if event_id(&event) == id && stopping.is_none() => {
-                        if hand_over(&event, sink).is_break() {
-                            stopping = Some(self.cancel(id)?);
-                        }
+                    event if event_id(&event) != id || stopping.is_some() => {}
+                    event if hand_over(&event, sink).is_break() => {
+                        stopping = Some(self.cancel(id)?);
                     }
                     _ => {}
                 }

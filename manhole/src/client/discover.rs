@@ -225,7 +225,7 @@ mod tests {
         let path = dir.join(format!("{me}.sock"));
         with_console(&path, |found| {
             assert_eq!((found.pid, found.inner_pid), (me, me));
-            assert_eq!(found.paths, [path.clone()]);
+            assert_eq!(found.paths, std::slice::from_ref(&path));
             assert_eq!(found.path_from_here().as_ref(), Some(&path));
             let survey = survey();
             assert!(survey.found.contains(found) && survey.processes > 1);

@@ -1,0 +1,238 @@
+//! `dump`: everything that a console can tell without being changed, one command after the other,
+//! for somebody who reads it elsewhere and later.
+
+mod paper;
+mod plan;
+mod store;
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use manhole::client::{CallError, Code, Kind, Patience, Trouble};
+use nix::unistd::geteuid;
+
+use crate::{
+    args::{self, Options},
+    interrupt,
+    plain::escape,
+    progress::Progress,
+    refusal,
+    report::Outcome,
+    save, table,
+    target::{self, Opened, SILENT},
+    terminal::Terminal,
+};
+use paper::{About, Record};
+use plan::{Item, Plan};
+use store::Store;
+
+/// What begins within the budget may end this much after it.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Runs `dump`.
+pub(crate) fn dump(dump: &args::Dump, options: &Options) -> Outcome {
+    let to_stdout = dump.output.as_deref() == Some(Path::new("-"));
+    if to_stdout && !dump.plan && std::io::stdout().is_terminal() {
+        let text = "an archive is no sight for a terminal: send it to a file, or use -o DIR";
+        return Err(Trouble::new(Kind::Usage, text));
+    }
+    splay(dump.splay);
+    let mut opened = target::open_one(&dump.target)?;
+    let about = introduce(&mut opened)?;
+    let table = table::fetch(&mut opened.client, SILENT * 5).map_err(Trouble::from)?;
+    let plan = plan::plan(&table, &about.level);
+    if dump.plan {
+        show(&plan, &about);
+        return Ok(None);
+    }
+    let name = format!(
+        "manhole-{}-{}-{}",
+        about.name,
+        about.pid,
+        compact(about.began)
+    );
+    let store = match (&dump.output, to_stdout) {
+        (_, true) => Store::archive(name),
+        (Some(path), _) => Store::directory(path)?,
+        (None, _) => Store::directory(&PathBuf::from(name))?,
+    };
+    let mut work = Work {
+        opened,
+        store,
+        deadline: Instant::now() + dump.budget,
+        room: usize::try_from(dump.max_size).unwrap_or(usize::MAX),
+        triage: String::new(),
+        records: Vec::new(),
+        progress: Progress::new(Terminal::stderr(options).interactive),
+    };
+    work.collect(&plan)?;
+    work.finish(&about, &plan)
+}
+
+/// Waits a random time up to `most`.
+fn splay(most: Option<Duration>) {
+    if let Some(most) = most {
+        let share = f64::from(save::random()) / f64::from(u32::MAX);
+        thread::sleep(most.mul_f64(share));
+    }
+}
+
+fn introduce(opened: &mut Opened) -> Result<About, Trouble> {
+    let hello = match opened.hello() {
+        Ok(hello) => hello.clone(),
+        Err(error) => return Err(refusal::explain_door(opened, error)),
+    };
+    let began = SystemTime::now().duration_since(UNIX_EPOCH);
+    Ok(About {
+        name: hello.name,
+        version: hello.version,
+        pid: opened.client.pid(),
+        host: hello.host,
+        level: hello.level,
+        uid: geteuid().as_raw(),
+        began: began.map_or(0, |time| time.as_secs()),
+    })
+}
+
+/// `20261121T031244Z`: fit for a file name.
+fn compact(seconds: u64) -> String {
+    paper::utc(seconds).replace(['-', ':'], "")
+}
+
+fn show(plan: &Plan, about: &About) {
+    println!(
+        "# dump of {}[{}]: {} commands, one after the other",
+        about.name,
+        about.pid,
+        plan.items.len()
+    );
+    println!("{:<24}  {:<16}  command", "file", "impact");
+    for item in &plan.items {
+        let command = crate::exec::line(&item.words);
+        let cost = match item.cost.is_empty() {
+            true => String::new(),
+            false => format!("  ({})", item.cost),
+        };
+        let line = format!("{:<24}  {:<16}  {command}{cost}", item.file, item.impact);
+        println!("{}", escape(&line));
+    }
+    for (command, reason) in &plan.missing {
+        println!("{}", escape(&format!("# not {command}: {reason}")));
+    }
+}
+
+/// A dump under way.
+struct Work {
+    opened: Opened,
+    store: Store,
+    deadline: Instant,
+    /// Bytes that may still come.
+    room: usize,
+    triage: String,
+    records: Vec<Record>,
+    progress: Progress,
+}
+
+impl Work {
+    fn collect(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let _cancels = interrupt::cancels();
+        let total = plan.items.len() as f64;
+        for (done, item) in plan.items.iter().enumerate() {
+            self.progress.report(done as f64, Some(total), "commands");
+            let record = match self.reason_to_skip() {
+                Some(problem) => record(item, 0, 0, Some(problem)),
+                None => self.one(item)?,
+            };
+            self.records.push(record);
+        }
+        self.progress.clear();
+        Ok(())
+    }
+
+    fn reason_to_skip(&self) -> Option<String> {
+        match () {
+            () if interrupt::requested() => Some("cancelled".to_owned()),
+            () if !self.opened.client.is_usable() => Some("the connection was lost".to_owned()),
+            () if Instant::now() >= self.deadline => {
+                Some("not begun: --budget was used up".to_owned())
+            }
+            () if self.room == 0 => Some("not begun: --max-size was reached".to_owned()),
+            () => None,
+        }
+    }
+
+    fn one(&mut self, item: &Item) -> Result<Record, Trouble> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let patience = Patience {
+            total: left + GRACE,
+            stop: &interrupt::requested,
+        };
+        let started = Instant::now();
+        let result = self.opened.client.collect(&item.words, patience, self.room);
+        let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match result {
+            Ok((output, _)) => {
+                if item.words == ["triage"] {
+                    self.triage = String::from_utf8_lossy(&output).into_owned();
+                }
+                let size = output.len();
+                self.room -= size.min(self.room);
+                self.store.put(&item.file, output)?;
+                Ok(record(item, size, elapsed, None))
+            }
+            Err(CallError::Failed(failure)) if failure.code == Code::Truncated => {
+                let problem = format!("over the {} bytes that were left of --max-size", self.room);
+                Ok(record(item, 0, elapsed, Some(problem)))
+            }
+            Err(CallError::Failed(failure)) => {
+                let problem = format!("{}: {}", failure.code, failure.text);
+                Ok(record(item, 0, elapsed, Some(problem)))
+            }
+            Err(CallError::Lost(trouble)) => Ok(record(item, 0, elapsed, Some(trouble.text))),
+        }
+    }
+
+    fn finish(mut self, about: &About, plan: &Plan) -> Outcome {
+        let cancelled = self
+            .records
+            .iter()
+            .any(|record| record.problem.as_deref() == Some("cancelled"));
+        let manifest = paper::manifest(about, &self.records, &plan.missing);
+        self.store
+            .put("manifest.json", format!("{manifest:#}\n").into_bytes())?;
+        let readme = paper::readme(about, &self.triage, &self.records, &plan.missing);
+        let place = self
+            .store
+            .finish(("README.txt", readme.into_bytes()), about.began)?;
+        let problems = paper::problems(&self.records, &plan.missing);
+        let files = self
+            .records
+            .iter()
+            .filter(|record| record.file.is_some())
+            .count()
+            + 2;
+        eprintln!("# {files} files in {}", escape(&place));
+        for (what, why) in &problems {
+            eprintln!("{}", escape(&format!("# missing: {what}: {why}")));
+        }
+        Ok(match (problems.is_empty(), cancelled) {
+            (true, _) => None,
+            (false, true) => Some(Kind::TimedOut),
+            (false, false) => Some(Kind::Failed),
+        })
+    }
+}
+
+fn record(item: &Item, bytes: usize, elapsed_ms: u64, problem: Option<String>) -> Record {
+    Record {
+        words: item.words.clone(),
+        file: problem.is_none().then(|| item.file.clone()),
+        bytes,
+        elapsed_ms,
+        problem,
+    }
+}

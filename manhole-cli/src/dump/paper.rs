@@ -1,0 +1,225 @@
+//! The two files that explain a dump: README.txt for people, manifest.json for programs.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::{exec::line, plain::escape};
+
+/// Whom a dump is about, and who made it when.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct About {
+    /// The service, reduced to plain letters.
+    pub(super) name: String,
+    /// Its version.
+    pub(super) version: Option<String>,
+    /// Its pid, as we number it.
+    pub(super) pid: i32,
+    /// The host it believes to be on.
+    pub(super) host: String,
+    /// Our level there.
+    pub(super) level: String,
+    /// Our user id.
+    pub(super) uid: u32,
+    /// When it began, in seconds since the epoch.
+    pub(super) began: u64,
+}
+
+/// How one command went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// The command.
+    pub(super) words: Vec<String>,
+    /// Its file, if there is one.
+    pub(super) file: Option<String>,
+    /// Its size.
+    pub(super) bytes: usize,
+    /// How long it took, in milliseconds.
+    pub(super) elapsed_ms: u64,
+    /// Why it is missing or incomplete.
+    pub(super) problem: Option<String>,
+}
+
+/// `2026-11-21T03:12:44Z`, from seconds since the epoch.
+pub(super) fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// The date of a day counted from 1970-01-01: years begin in March, so that the leap day is the
+/// last one, and repeat every 400 years.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let (month, shift) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (era * 400 + year + shift, month, date)
+}
+
+/// The README: who and when, what is wrong, what is here, what is missing.
+pub(super) fn readme(
+    about: &About,
+    triage: &str,
+    records: &[Record],
+    plan_missing: &[(String, String)],
+) -> String {
+    let mut text = format!(
+        "{} {}[{}] on {}, {}, collected as uid {} with level {}\n\n",
+        about.name,
+        about
+            .version
+            .as_deref()
+            .map_or(String::new(), |version| format!("{version} ")),
+        about.pid,
+        about.host,
+        utc(about.began),
+        about.uid,
+        about.level
+    );
+    // People will read this with cat.
+    for line in triage.trim_end().lines() {
+        let _ = writeln!(text, "{}", escape(line));
+    }
+    text.push_str("\nFiles\n");
+    for record in records.iter().filter(|record| record.file.is_some()) {
+        let file = record.file.as_deref().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {file:<24} {:>9} bytes  {}",
+            record.bytes,
+            line(&record.words)
+        );
+    }
+    let missing = problems(records, plan_missing);
+    match missing.is_empty() {
+        true => text.push_str("\nNothing is missing. Secrets are masked.\n"),
+        false => {
+            text.push_str("\nMissing\n");
+            for (what, why) in missing {
+                let _ = writeln!(text, "  {what}: {why}");
+            }
+            text.push_str("\nSecrets are masked.\n");
+        }
+    }
+    text
+}
+
+/// What is missing, and why.
+pub(super) fn problems(
+    records: &[Record],
+    plan_missing: &[(String, String)],
+) -> Vec<(String, String)> {
+    let failed = records.iter().filter_map(|record| {
+        let problem = record.problem.clone()?;
+        Some((line(&record.words), problem))
+    });
+    failed.chain(plan_missing.iter().cloned()).collect()
+}
+
+/// The manifest.
+pub(super) fn manifest(
+    about: &About,
+    records: &[Record],
+    plan_missing: &[(String, String)],
+) -> Value {
+    let files: Vec<Value> = records
+        .iter()
+        .map(|record| {
+            json!({
+                "command": line(&record.words),
+                "file": record.file,
+                "bytes": record.bytes,
+                "elapsed_ms": record.elapsed_ms,
+                "problem": record.problem,
+            })
+        })
+        .collect();
+    let missing: Vec<Value> = problems(records, plan_missing)
+        .into_iter()
+        .map(|(command, reason)| json!({"command": command, "reason": reason}))
+        .collect();
+    json!({
+        "format": 1,
+        "client": crate::target::CLIENT,
+        "name": about.name,
+        "version": about.version,
+        "pid": about.pid,
+        "host": about.host,
+        "level": about.level,
+        "uid": about.uid,
+        "began": utc(about.began),
+        "complete": missing.is_empty(),
+        "files": files,
+        "missing": missing,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records() -> Vec<Record> {
+        let record = |words: &str, file: Option<&str>, problem: Option<&str>| Record {
+            words: words.split(' ').map(str::to_owned).collect(),
+            file: file.map(str::to_owned),
+            bytes: 12,
+            elapsed_ms: 3,
+            problem: problem.map(str::to_owned),
+        };
+        vec![
+            record("fds --all", Some("fds.txt"), None),
+            record("maps", None, Some("timeout: no answer")),
+        ]
+    }
+
+    fn about() -> About {
+        About {
+            name: "checkout".into(),
+            version: Some("2.4.1".into()),
+            pid: 4711,
+            host: "web-17".into(),
+            level: "view".into(),
+            uid: 7,
+            began: 1_795_230_764,
+        }
+    }
+
+    #[test]
+    fn the_readme_opens_with_who_and_what_is_wrong() {
+        let missing = [("cpu".to_owned(), "needs level inspect".to_owned())];
+        let text = readme(&about(), "# triage\nAll is well.\n", &records(), &missing);
+        assert!(text.starts_with(
+            "checkout 2.4.1 [4711] on web-17, 2026-11-21T03:12:44Z, collected as uid 7 with level view\n\n\
+             # triage\nAll is well.\n\nFiles\n  fds.txt "
+        ), "{text}");
+        assert!(text.contains("Missing\n  maps: timeout: no answer\n  cpu: needs level inspect\n"));
+    }
+
+    #[test]
+    fn the_manifest_lists_what_is_missing() {
+        let value = manifest(&about(), &records(), &[]);
+        assert_eq!(value["complete"], false);
+        assert_eq!(value["missing"][0]["command"], "maps");
+        assert_eq!(value["files"][0]["file"], "fds.txt");
+        assert_eq!(manifest(&about(), &records()[..1], &[])["complete"], true);
+    }
+
+    #[test]
+    fn dates_are_right_on_leap_days_and_year_ends() {
+        let check = |seconds, expected: &str| assert_eq!(utc(seconds), expected);
+        check(0, "1970-01-01T00:00:00Z");
+        check(951_782_399, "2000-02-28T23:59:59Z");
+        check(951_782_400, "2000-02-29T00:00:00Z");
+        check(1_735_689_599, "2024-12-31T23:59:59Z");
+        check(4_107_542_400, "2100-03-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,187 @@
+//! What a dump would collect: decided from the console's own table, so that a dump grows with the
+//! service. Nothing that changes or pauses the process is ever part of it.
+
+use crate::table::{Arg, Entry};
+
+/// One command of a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    /// The file it goes to.
+    pub(super) file: String,
+    /// The command.
+    pub(super) words: Vec<String>,
+    /// What it does to the process.
+    pub(super) impact: String,
+    /// What it costs.
+    pub(super) cost: String,
+}
+
+/// What is collected, in order, and what is not, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(super) struct Plan {
+    /// `triage` comes first.
+    pub(super) items: Vec<Item>,
+    /// Commands that belong into a dump but are not open to us.
+    pub(super) missing: Vec<(String, String)>,
+}
+
+/// Answers that say nothing about the process.
+const POINTLESS: [&str; 4] = ["help", "quit", "commands", "triage"];
+
+/// Makes the plan for a caller of this level.
+pub(super) fn plan(table: &[Entry], level: &str) -> Plan {
+    let mut plan = Plan::default();
+    plan.items.push(Item {
+        file: "triage.txt".to_owned(),
+        words: vec!["triage".to_owned()],
+        impact: "reads".to_owned(),
+        cost: String::new(),
+    });
+    for entry in table.iter().filter(|entry| belongs(entry)) {
+        match entry.allowed {
+            true => add(&mut plan.items, entry, level),
+            false => {
+                let reason = format!("needs level {}, you have {level}", entry.level);
+                plan.missing.push((entry.name.clone(), reason));
+            }
+        }
+    }
+    plan
+}
+
+/// Whether a command belongs into a dump at all.
+fn belongs(entry: &Entry) -> bool {
+    let harmless = !matches!(entry.impact.as_str(), "changes" | "pauses" | "");
+    let ours = entry.group != "application";
+    let complete = !entry.args.iter().any(|arg| arg.required);
+    harmless
+        && ours
+        && complete
+        && entry.level != "control"
+        && !POINTLESS.contains(&entry.name.as_str())
+}
+
+fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
+    let name = manhole::client::safe_name(&entry.name.replace(' ', "-"));
+    let mut words: Vec<String> = entry.name.split(' ').map(str::to_owned).collect();
+    let item = |file: String, words: &[String]| Item {
+        file,
+        words: words.to_vec(),
+        impact: entry.impact.clone(),
+        cost: entry.cost.clone(),
+    };
+    if entry.args.iter().any(gives_pprof) {
+        words.extend(["--format", "pprof"].map(str::to_owned));
+        items.push(item(format!("{name}.pb.gz"), &words));
+        return;
+    }
+    if entry.args.iter().any(|arg| gives_more(arg, level)) {
+        words.push("--all".to_owned());
+    }
+    items.push(item(format!("{name}.txt"), &words));
+    // What takes time or samples is done once; text is what people read first.
+    if entry.impact == "reads" {
+        words.push("--json".to_owned());
+        items.push(item(format!("{name}.json"), &words));
+    }
+}
+
+fn gives_pprof(arg: &Arg) -> bool {
+    arg.name == "format" && arg.choices.iter().any(|choice| choice == "pprof")
+}
+
+fn gives_more(arg: &Arg, level: &str) -> bool {
+    let rank = |level: &str| {
+        ["", "view", "inspect", "control"]
+            .iter()
+            .position(|l| *l == level)
+    };
+    arg.kind == "flag" && arg.name == "all" && rank(&arg.level) <= rank(level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Vec<Entry> {
+        let entry = |name: &str, level: &str, impact: &str, args: &[Arg]| Entry {
+            name: name.into(),
+            level: level.into(),
+            allowed: level != "control",
+            impact: impact.into(),
+            args: args.to_vec(),
+            ..Entry::default()
+        };
+        let arg = |name: &str, kind: &str| Arg {
+            name: name.into(),
+            kind: kind.into(),
+            ..Arg::default()
+        };
+        let required = Arg {
+            required: true,
+            ..arg("name", "positional")
+        };
+        let format = Arg {
+            choices: vec!["top".into(), "pprof".into()],
+            ..arg("format", "option")
+        };
+        vec![
+            entry("triage", "view", "reads", &[]),
+            entry("help", "view", "reads", &[]),
+            entry("threads", "view", "reads", &[arg("all", "flag")]),
+            entry("vars get", "view", "reads", &[required]),
+            entry("cpu", "inspect", "signals threads", &[format]),
+            entry("memory deep", "view", "pauses", &[]),
+            entry("gc run", "control", "changes", &[]),
+            Entry {
+                group: "application".into(),
+                ..entry("queue show", "view", "reads", &[])
+            },
+        ]
+    }
+
+    fn files(plan: &Plan) -> Vec<String> {
+        let lines = plan
+            .items
+            .iter()
+            .map(|item| format!("{}: {}", item.file, item.words.join(" ")));
+        lines.collect()
+    }
+
+    #[test]
+    fn everything_harmless_is_collected_and_triage_comes_first() {
+        let plan = plan(&table(), "inspect");
+        assert_eq!(
+            files(&plan),
+            [
+                "triage.txt: triage",
+                "threads.txt: threads --all",
+                "threads.json: threads --all --json",
+                "cpu.pb.gz: cpu --format pprof",
+            ]
+        );
+        assert_eq!(plan.missing, []);
+    }
+
+    #[test]
+    fn what_is_not_open_to_us_is_missing_and_says_why() {
+        let mut table = table();
+        table[4].allowed = false;
+        table[2].args[0].level = "inspect".into();
+        let plan = plan(&table, "view");
+        let reason = "needs level inspect, you have view".to_owned();
+        assert_eq!(plan.missing, [("cpu".to_owned(), reason)]);
+        assert_eq!(plan.items[1].words, ["threads"], "--all needs more");
+    }
+
+    #[test]
+    fn a_commands_name_cannot_choose_where_its_file_goes() {
+        let evil = Entry {
+            name: "../../etc/x".into(),
+            allowed: true,
+            impact: "samples".into(),
+            ..Entry::default()
+        };
+        assert_eq!(plan(&[evil], "view").items[1].file, "etcx.txt");
+    }
+}
