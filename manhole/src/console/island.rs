@@ -104,6 +104,54 @@ pub(super) fn invitation(path: &Path, state: &State) -> String {
     format!("echo triage | nc -U {}   ({who}{cap})", path.display())
 }
 
-fn live(_: &Arc<Inner>, _: Plan) -> Result<(), String> {
-    todo!()
+/// Provisional until the transport layer lands.
+fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
+    let Some(state) = inner.state.clone() else {
+        return Ok(());
+    };
+    if let TableKind::Shared { reason } = sys::table::enter(None) {
+        state.note_island(|island| island.shared_table = Some(reason));
+    }
+    let dir = match plan.place {
+        Site::Dir(dir) => dir,
+        _ => plan
+            .environment
+            .dir
+            .unwrap_or_else(|| PathBuf::from(format!("/tmp/manhole-{}", sys::euid()))),
+    };
+    let _ = std::fs::create_dir_all(&dir);
+    let path = dir.join(format!("{}.sock", state.pid));
+    let _ = std::fs::remove_file(&path);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async move {
+        let listener = tokio::net::UnixListener::bind(&path).map_err(|error| error.to_string())?;
+        state.set_path(Some(path));
+        inner.set(Status::Listening);
+        let mut number = 0;
+        while !state.closing.load(Ordering::SeqCst) {
+            let Ok((stream, _)) = listener.accept().await else {
+                continue;
+            };
+            number += 1;
+            let peer = sys::peer::credentials(&stream).map_err(|error| error.to_string())?;
+            let caller = crate::model::Caller {
+                uid: peer.uid,
+                gid: peer.gid,
+                pid: peer.pid,
+                level: Level::Control,
+                connection: number,
+            };
+            tokio::spawn(crate::session::converse(
+                stream,
+                caller,
+                crate::session::Connection,
+                state.clone(),
+            ));
+        }
+        Ok(())
+    })
 }

@@ -26,6 +26,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 struct Running {
     stop: StopOnDrop,
     started: Instant,
+    media: &'static str,
     verdict: Option<Verdict>,
     next: Vec<String>,
     // Declared last: the connection counts as busy until the rest is gone.
@@ -148,6 +149,10 @@ impl Machine<'_> {
             Running {
                 stop: StopOnDrop(ctx.cancel.clone()),
                 started: Instant::now(),
+                media: match call.args.json {
+                    true => "application/json",
+                    false => "text/plain; charset=utf-8",
+                },
                 verdict: None,
                 next: Vec::new(),
                 _busy: self.peer.connection.running(),
@@ -178,7 +183,11 @@ impl Machine<'_> {
                 machine::encode_progress(id, done, Some(total), unit).into_bytes()
             }
             Event::Text { chunk, stream } => {
-                payload(id, "text/plain; charset=utf-8", None, stream, &chunk)
+                let media = self
+                    .running
+                    .get(&id)
+                    .map_or("text/plain", |running| running.media);
+                payload(id, media, None, stream, &chunk)
             }
             Event::Bytes { media, name, chunk } => payload(id, media, Some(name), false, &chunk),
             Event::Outcome { verdict, next } => {

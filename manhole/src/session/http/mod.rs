@@ -43,6 +43,7 @@ pub(super) async fn converse(mut peer: Peer, mut bytes: Vec<u8>) {
     builder
         .half_close(true)
         .keep_alive(false)
+        .title_case_headers(true)
         .max_headers(head::MOST_HEADERS)
         .max_buf_size(4 * head::LONGEST);
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
