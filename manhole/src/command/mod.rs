@@ -19,6 +19,7 @@ mod reply;
 mod state;
 mod suggest;
 mod table;
+mod threads;
 mod triage;
 mod version;
 mod workers;

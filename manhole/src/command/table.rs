@@ -5,6 +5,7 @@ use super::{Command, Endpoint};
 /// The table.
 pub(crate) static BUILT_IN: &[&Command] = &[
     &super::triage::COMMAND,
+    &super::threads::COMMAND,
     &super::help::COMMAND,
     &super::commands::COMMAND,
     &super::version::COMMAND,

@@ -107,6 +107,30 @@ impl Rollup {
     }
 }
 
+/// `/proc/meminfo`, in bytes: the machine's memory, whoever uses it. 30 us.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Machine {
+    /// All there is.
+    pub total: Option<u64>,
+    /// What could be had without swapping, by the kernel's estimate.
+    pub available: Option<u64>,
+}
+
+impl Machine {
+    /// Reads `/proc/meminfo`.
+    pub(crate) fn read() -> Self {
+        Self::parse(&text("/proc/meminfo").unwrap_or_default())
+    }
+
+    /// Takes the figures out of a `meminfo` file.
+    pub(crate) fn parse(meminfo: &str) -> Self {
+        Self {
+            total: field_kib(meminfo, "MemTotal"),
+            available: field_kib(meminfo, "MemAvailable"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +176,16 @@ mod tests {
         assert_eq!(
             (rollup.lazily_freed, rollup.swap),
             (Some(64 << 10), Some(8 << 10))
+        );
+    }
+
+    #[test]
+    fn the_machine_has_a_total_and_what_is_left() {
+        let machine =
+            Machine::parse("MemTotal:       16313080 kB\nMemFree: 1 kB\nMemAvailable: 2 kB\n");
+        assert_eq!(
+            (machine.total, machine.available),
+            (Some(16_313_080 << 10), Some(2048))
         );
     }
 

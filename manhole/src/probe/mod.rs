@@ -20,6 +20,7 @@
 
 pub(crate) mod cgroup;
 pub(crate) mod clock;
+pub(crate) mod cores;
 pub(crate) mod env;
 pub(crate) mod fds;
 pub(crate) mod identity;

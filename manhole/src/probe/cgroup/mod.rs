@@ -62,7 +62,7 @@ pub(crate) struct Memory {
     pub high: Option<u64>,
     /// Highest `current` so far.
     pub peak: Option<u64>,
-    /// Page cache in `current`: what the kernel can take back.
+    /// Cached files in `current`: what the kernel can take back.
     pub cache: Option<u64>,
     /// Swap used by the group.
     pub swap: Option<u64>,
@@ -186,6 +186,11 @@ impl Dir {
 }
 
 impl Cpu {
+    /// Finds the group and reads its processor time alone; 40 us.
+    pub(crate) fn read_own() -> Self {
+        Self::read(&Place::find())
+    }
+
     fn read(place: &Place) -> Self {
         let Some(own) = &place.cpu else {
             return Self::default();
@@ -235,6 +240,11 @@ fn throttled_ns(stat: &str) -> Option<u64> {
 }
 
 impl Memory {
+    /// What cannot simply be taken back, in bytes: `current` without cached files.
+    pub(crate) fn held(&self) -> Option<u64> {
+        Some(self.current?.saturating_sub(self.cache.unwrap_or(0)))
+    }
+
     fn read(place: &Place) -> Self {
         let Some(own) = &place.memory else {
             return Self::default();
@@ -251,7 +261,7 @@ impl Memory {
             limit_above: own.above(&dir.path),
             high: bound(dir.path.join("memory.high")),
             peak: number(dir.file("memory.peak", "memory.max_usage_in_bytes")),
-            cache: field_number(&stat, "file").or_else(|| field_number(&stat, "total_cache")),
+            cache: cache(&stat),
             swap: number(dir.path.join("memory.swap.current")),
             swap_limit: bound(dir.path.join("memory.swap.max")),
             high_events: field_number(&events, "high"),
@@ -260,6 +270,24 @@ impl Memory {
             oom_kills: oom_kills(own),
         }
     }
+}
+
+/// Cached files, without shared memory, which the kernel can only swap.
+fn cache(stat: &str) -> Option<u64> {
+    let v2 = || {
+        Some((
+            field_number::<u64>(stat, "file")?,
+            field_number(stat, "shmem"),
+        ))
+    };
+    let v1 = || {
+        Some((
+            field_number(stat, "total_cache")?,
+            field_number(stat, "total_shmem"),
+        ))
+    };
+    let (files, shared) = v2().or_else(v1)?;
+    Some(files.saturating_sub(shared.unwrap_or(0)))
 }
 
 fn current(dir: &Dir) -> Option<u64> {

@@ -60,7 +60,7 @@ fn a_limit_above_the_own_group_counts_and_is_located() {
             "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\n",
         ),
         ("pod/memory.events", "max 7\noom_kill 4\n"),
-        ("pod/memory.stat", "anon 3000\nfile 500\n"),
+        ("pod/memory.stat", "anon 3000\nfile 600\nshmem 100\n"),
     ]);
     let place = Place {
         cpu: tree.dir("pod/app", true),

@@ -1,0 +1,134 @@
+//! The table of LOOK, from made-up threads.
+
+use super::*;
+use crate::{
+    model::Severity,
+    probe::threads::{Futex, State, Status, Thread},
+    render::{Provenance, text},
+};
+
+pub(super) fn thread(tid: u32, name: &str) -> Thread {
+    Thread {
+        tid,
+        name: name.to_owned(),
+        main: false,
+        state: State::Sleeping,
+        cpu_ns: 200_000_000,
+        cores: Some(0.0),
+        wait_ns_per_s: Some(0.0),
+        age_ns: Some(60_000_000_000),
+        still_ns: None,
+        interval: None,
+        major_faults: 0,
+        status: Status::default(),
+        wait: Wait::Futex(Futex {
+            address: Some(u64::from(tid)),
+            mutex: false,
+        }),
+    }
+}
+
+fn sample() -> Threads {
+    let mut list = vec![
+        Thread {
+            main: true,
+            ..thread(4711, "checkout")
+        },
+        Thread {
+            state: State::Running,
+            cores: Some(0.998),
+            cpu_ns: 9_060_000_000_000,
+            wait_ns_per_s: Some(100_000.0),
+            wait: Wait::Nothing,
+            ..thread(4751, "image-worker-0")
+        },
+        Thread {
+            cores: Some(0.062),
+            wait_ns_per_s: Some(400_000.0),
+            wait: Wait::Events("epoll"),
+            ..thread(4715, "tokio-rt-worker")
+        },
+        Thread {
+            still_ns: Some(38_000_000_000),
+            wait: Wait::Sleep,
+            ..thread(4766, "flush")
+        },
+    ];
+    list.extend((0..37).map(|n| Thread {
+        still_ns: Some(n * 1_000_000_000),
+        ..thread(5000 + n as u32, "tokio-rt-worker")
+    }));
+    Threads {
+        list,
+        own: 2,
+        window_ns: 500_000_000,
+        cores: Some(1.06),
+        calls_hidden: false,
+    }
+}
+
+fn lines(answer: &Answer) -> Vec<String> {
+    let provenance = Provenance {
+        command: "threads".to_owned(),
+        name: "checkout".to_owned(),
+        pid: 4711,
+        host: "web-17".to_owned(),
+        time_unix_ns: 0,
+        elapsed_ns: 0,
+    };
+    let text = text::render(answer, &provenance, text::TextStyle { next: true });
+    text.lines().skip(1).map(str::to_owned).collect()
+}
+
+#[test]
+fn busy_threads_come_first_and_idle_ones_share_a_line() {
+    let answer = report(&sample(), Some(8.0), false);
+    let expected = [
+        "1.1 of 8 cores busy, 94 % of it by image-worker-0.",
+        "",
+        " tid  name                       cpu %  cpu total  wait/s  state   for  what it waits for",
+        "4751  image-worker-0              99.8     2h 31m  0.1 ms  run",
+        "4715  tokio-rt-worker              6.2     200 ms  0.4 ms  sleep        epoll",
+        "4766  flush                        0.0     200 ms       0  sleep  38 s  sleep",
+        "  38  tokio-rt-worker, checkout    0.0      7.6 s       0  sleep  36 s  futex",
+        "# merged: idle, same wait (for: the longest); threads --all lists 41. wait/s: ready without a core",
+        "# next: threads --all",
+    ];
+    assert_eq!(lines(&answer), expected);
+    assert_eq!(
+        answer.verdict.as_ref().map(|verdict| verdict.severity),
+        Some(Severity::Ok)
+    );
+}
+
+#[test]
+fn all_lists_every_thread() {
+    let answer = report(&sample(), Some(8.0), true);
+    let Block::Table(table) = &answer.blocks[0] else {
+        panic!("no table");
+    };
+    assert_eq!(table.rows.len(), 41);
+    assert_eq!(answer.next, Vec::<String>::new());
+}
+
+#[test]
+fn programs_get_every_thread_whatever_is_merged() {
+    let answer = report(&sample(), None, false);
+    let Block::Table(table) = &answer.blocks[1] else {
+        panic!("no table");
+    };
+    assert_eq!(table.rows.len(), 41);
+    assert_eq!(table.rows[0][2], Cell::text("main"));
+}
+
+#[test]
+fn a_process_that_may_not_see_its_calls_says_so() {
+    let mut threads = sample();
+    threads.calls_hidden = true;
+    let answer = report(&threads, Some(8.0), false);
+    assert!(
+        answer.notes[1].contains("dropped root"),
+        "{:?}",
+        answer.notes
+    );
+}
