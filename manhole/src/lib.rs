@@ -17,6 +17,7 @@ mod transport;
 pub use app::{
     commands::{self, Arg, command},
     routes::{Request, Response},
+    vars,
 };
 pub use command::Record;
 pub use console::{AfterFork, Builder, Console, Signal, Status, builder, install};

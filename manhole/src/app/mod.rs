@@ -12,6 +12,7 @@ pub(crate) mod messages;
 pub(crate) mod relay;
 pub mod routes;
 pub(crate) mod threads;
+pub mod vars;
 
 /// Prepares for application code: called by `install` on the host's thread, and again in a forked
 /// child that reinstalls the console. Threads are made only if something was registered that

@@ -58,7 +58,7 @@ impl Request {
     }
 }
 
-fn find<'a>(pairs: &'a [(String, String)], is: impl Fn(&str) -> bool) -> Option<&'a str> {
+fn find(pairs: &[(String, String)], is: impl Fn(&str) -> bool) -> Option<&str> {
     let pair = pairs.iter().find(|(key, _)| is(key));
     pair.map(|(_, value)| value.as_str())
 }

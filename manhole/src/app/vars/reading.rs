@@ -1,0 +1,122 @@
+//! One look at the variables, for the commands.
+
+use super::{
+    Knob, Rate, Value,
+    registry::{self, Body, Slot},
+};
+use crate::render::mask;
+use std::{sync::Arc, time::Instant};
+
+/// A variable at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    /// Its name.
+    pub name: &'static str,
+    /// `counter`, `gauge`, `float`, `text`, `map`, `histogram`, `tunable`, `value`.
+    pub kind: &'static str,
+    /// What it is worth.
+    pub value: Value,
+    /// How fast a counter grows.
+    pub rate: Option<Rate>,
+}
+
+/// Whether a variable shows numbers only, so that level view suffices.
+fn is_number(body: &Body) -> bool {
+    match body {
+        Body::Counter(_) | Body::Gauge(_) | Body::Float(_) | Body::Map(_) | Body::Histogram(_) => {
+            true
+        }
+        Body::Text(_) | Body::Published(_) => false,
+        Body::Tunable(knob) => knob.is_number(),
+    }
+}
+
+fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::Counter(_) => "counter",
+        Body::Gauge(_) => "gauge",
+        Body::Float(_) => "float",
+        Body::Text(_) => "text",
+        Body::Map(_) => "map",
+        Body::Histogram(_) => "histogram",
+        Body::Tunable(_) => "tunable",
+        Body::Published(_) => "value",
+    }
+}
+
+fn look(slot: &'static Slot, body: &Body) -> Reading {
+    let now = Instant::now();
+    let mut rate = None;
+    let value = match body {
+        Body::Counter(counter) => {
+            let count = counter.peek();
+            rate = slot.rate(count, now);
+            Value::Counter(count)
+        }
+        Body::Gauge(gauge) => {
+            let (value, max) = gauge.peek();
+            Value::Gauge { value, max }
+        }
+        Body::Float(float) => Value::Float(float.peek()),
+        Body::Text(text) => match text.peek() {
+            Some(text) => {
+                Value::Text(mask::named(slot.name(), text.as_deref().unwrap_or("")).into_owned())
+            }
+            None => Value::Busy(std::time::Duration::ZERO),
+        },
+        Body::Map(map) => Value::Map(map.peek()),
+        Body::Histogram(histogram) => Value::Histogram(histogram.peek(now)),
+        Body::Tunable(knob) => Value::Tunable(knob.current()),
+        Body::Published(published) => published.read(),
+    };
+    Reading {
+        name: slot.name(),
+        kind: kind(body),
+        value,
+        rate,
+    }
+}
+
+/// The variable `name` now.
+pub(crate) fn read(name: &str) -> Option<Reading> {
+    let slot = registry::find(name)?;
+    let body = slot.body()?;
+    Some(look(slot, &body))
+}
+
+/// The variables whose name `wanted` accepts, sorted by name.
+pub(crate) fn read_all(wanted: impl Fn(&str) -> bool) -> Vec<Reading> {
+    let slots = registry::all()
+        .into_iter()
+        .filter(|slot| wanted(slot.name()));
+    let readings = slots.filter_map(|slot| Some(look(slot, &slot.body()?)));
+    readings.collect()
+}
+
+/// The same, but numbers only: nothing that level view may not see is even looked at.
+pub(crate) fn numbers(wanted: impl Fn(&str) -> bool) -> Vec<Reading> {
+    let slots = registry::all()
+        .into_iter()
+        .filter(|slot| wanted(slot.name()));
+    let readings = slots.filter_map(|slot| {
+        let body = slot.body().filter(is_number)?;
+        Some(look(slot, &body))
+    });
+    readings.collect()
+}
+
+/// Whether the variable `name` exists and whether it is a number.
+pub(crate) fn is_public(name: &str) -> Option<bool> {
+    registry::find(name)?.body().as_ref().map(is_number)
+}
+
+/// Every tunable with its name, sorted.
+pub(crate) fn tunables() -> Vec<(&'static str, Arc<dyn Knob>)> {
+    let tunables = registry::all()
+        .into_iter()
+        .filter_map(|slot| match slot.body()? {
+            Body::Tunable(knob) => Some((slot.name(), knob)),
+            _ => None,
+        });
+    tunables.collect()
+}

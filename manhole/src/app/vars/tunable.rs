@@ -1,0 +1,262 @@
+//! Settings that can be changed from the console, and that change back by themselves.
+
+use super::{
+    Change, Hold, Hook, Knob, Pending, Tune,
+    reading::tunables,
+    registry::{self, Body},
+    tune::Sealed,
+};
+use crate::{
+    app::{
+        lock::brief,
+        messages,
+        threads::{self, Gate, Outcome},
+    },
+    render::mask,
+};
+use serde_json::Value as Json;
+use std::{
+    borrow::Cow,
+    ops::{Bound, RangeBounds},
+    sync::{Arc, Mutex},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Makes a setting that code reads with [`Tunable::get`] and `vars set NAME VALUE` changes.
+///
+/// `bounds` is a range of what may be set from outside, `..` for anything. A change reverts by
+/// itself after ten minutes unless the operator says `for 1h` or `forever`.
+///
+/// ```
+/// use manhole::vars::{Tunable, tunable};
+/// use std::sync::LazyLock;
+///
+/// static BATCH: LazyLock<Tunable<usize>> = LazyLock::new(|| tunable("pricing.batch", 32, 1..=1024));
+/// assert_eq!(BATCH.get(), 32);
+/// ```
+pub fn tunable<T: Tune>(
+    name: impl Into<Cow<'static, str>>,
+    default: T,
+    bounds: impl RangeBounds<T>,
+) -> Tunable<T> {
+    let name = name.into();
+    let inner = Arc::new(Inner {
+        name: name.clone().into_owned(),
+        cell: default.clone().into_cell(),
+        bounds: (bounds.start_bound().cloned(), bounds.end_bound().cloned()),
+        default,
+        on_change: Mutex::new(None),
+        gate: Arc::default(),
+        base: Mutex::new(None),
+    });
+    if !inner.bounds.contains(&inner.default) {
+        let name = &inner.name;
+        messages::warn(format!(
+            "the default of tunable {name:?} lies outside its own bounds"
+        ));
+    }
+    let knob: Arc<dyn Knob> = inner.clone();
+    if registry::add_or_report(name, Body::Tunable(knob)) {
+        threads::want();
+    }
+    Tunable(inner)
+}
+
+/// A setting that can be changed from the console; made by [`tunable`]. Clones share the value.
+pub struct Tunable<T: Tune>(Arc<Inner<T>>);
+
+type OnChange<T> = Arc<dyn Fn(&T) + Send + Sync>;
+
+struct Inner<T: Tune> {
+    name: String,
+    cell: T::Cell,
+    bounds: (Bound<T>, Bound<T>),
+    default: T,
+    on_change: Mutex<Option<OnChange<T>>>,
+    gate: Arc<Gate>,
+    /// What comes back, and when.
+    base: Mutex<Option<Base<T>>>,
+}
+
+struct Base<T> {
+    value: T,
+    at: Instant,
+    at_unix_ns: u64,
+}
+
+impl<T: Tune> Tunable<T> {
+    /// The value now; one relaxed load for numbers and switches, an allocation for texts.
+    #[inline]
+    pub fn get(&self) -> T {
+        T::load(&self.0.cell)
+    }
+
+    /// Sets the value from code; it stays, a pending revert is forgotten. `on_change` is not called.
+    pub fn set(&self, value: T) {
+        let base = brief(&self.0.base).and_then(|mut base| base.take());
+        drop(base);
+        value.store(&self.0.cell);
+    }
+
+    /// Has `react` called, on a thread `manhole-app`, with the new value after each change from
+    /// outside and after each revert. It should return within 100 ms.
+    #[must_use]
+    pub fn on_change(self, react: impl Fn(&T) + Send + Sync + 'static) -> Self {
+        let react: OnChange<T> = Arc::new(react);
+        let before = brief(&self.0.on_change).and_then(|mut slot| slot.replace(react));
+        drop(before);
+        self
+    }
+}
+
+impl<T: Tune> Clone for Tunable<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Tune> std::fmt::Debug for Tunable<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Tunable")
+            .field(&self.0.name)
+            .field(&self.0.current())
+            .finish()
+    }
+}
+
+impl<T: Tune> Inner<T> {
+    fn shown(&self, value: &T) -> Json {
+        match value.to_json() {
+            Json::String(text) => mask::named(&self.name, &text).into(),
+            other => other,
+        }
+    }
+
+    /// Remembers what comes back when: the value before the first change that was not kept.
+    fn remember(&self, before: &T, hold: Hold) {
+        let Some(mut base) = brief(&self.base) else {
+            return;
+        };
+        *base = match hold {
+            Hold::Forever => None,
+            Hold::For(time) => {
+                let value = base
+                    .take()
+                    .map_or_else(|| before.clone(), |base| base.value);
+                let now = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                Some(Base {
+                    value,
+                    at: Instant::now() + time,
+                    at_unix_ns: u64::try_from((now + time).as_nanos()).unwrap_or(u64::MAX),
+                })
+            }
+        };
+    }
+
+    /// Tells the application, which gets the value that holds when it is called.
+    fn tell(&self) -> Hook {
+        let Some(react) = brief(&self.on_change).and_then(|react| react.clone()) else {
+            return Hook::Done;
+        };
+        let value = T::load(&self.cell);
+        let what = || format!("on_change of {}", self.name);
+        match self.gate.call(what, move || react(&value)) {
+            Outcome::Done(()) => Hook::Done,
+            Outcome::Busy(since) => Hook::Busy(since),
+            Outcome::Panicked(message) => Hook::Failed(format!("it panicked: {message}")),
+            Outcome::Refused(why) => Hook::Failed(why.to_string()),
+        }
+    }
+
+    fn change(&self, value: T, hold: Option<Hold>) -> Change {
+        let before = T::load(&self.cell);
+        if let Some(hold) = hold {
+            self.remember(&before, hold);
+        }
+        let after = self.shown(&value);
+        value.store(&self.cell);
+        Change {
+            before: self.shown(&before),
+            after,
+            reverts: self.pending(),
+            hook: self.tell(),
+        }
+    }
+}
+
+impl<T: Tune> Knob for Inner<T> {
+    fn current(&self) -> Json {
+        self.shown(&T::load(&self.cell))
+    }
+
+    fn is_number(&self) -> bool {
+        <T as Sealed>::NUMBER
+    }
+
+    fn wanted(&self) -> String {
+        let end = |bound: &Bound<T>| match bound {
+            Bound::Included(value) => Some((value.to_json(), "")),
+            Bound::Excluded(value) => Some((value.to_json(), ", exclusive")),
+            Bound::Unbounded => None,
+        };
+        match (end(&self.bounds.0), end(&self.bounds.1)) {
+            (None, None) => T::WANTED.to_owned(),
+            (Some((low, _)), None) => format!("{}, at least {low}", T::WANTED),
+            (None, Some((high, mark))) => format!("{}, at most {high}{mark}", T::WANTED),
+            (Some((low, _)), Some((high, mark))) => format!("{low} to {high}{mark}"),
+        }
+    }
+
+    fn default(&self) -> Json {
+        self.shown(&self.default)
+    }
+
+    fn pending(&self) -> Option<Pending> {
+        let base = brief(&self.base)?;
+        let base = base.as_ref()?;
+        Some(Pending {
+            base: self.shown(&base.value),
+            at_unix_ns: base.at_unix_ns,
+        })
+    }
+
+    fn set(&self, word: &str, hold: Hold) -> Result<Change, String> {
+        let value = T::parse(word).filter(|value| self.bounds.contains(value));
+        let value = value
+            .ok_or_else(|| format!("{word:?} is not acceptable, it takes {}", self.wanted()))?;
+        let change = self.change(value, Some(hold));
+        if let Some(at) = self.due() {
+            threads::alarm(at, revert_due);
+        }
+        Ok(change)
+    }
+
+    fn revert(&self, now: Instant) -> Option<Change> {
+        let base = {
+            let mut base = brief(&self.base)?;
+            base.take_if(|base| base.at <= now)?
+        };
+        Some(self.change(base.value, None))
+    }
+
+    fn due(&self) -> Option<Instant> {
+        brief(&self.base)?.as_ref().map(|base| base.at)
+    }
+}
+
+/// Takes back every change whose time has come, and sets the alarm for the next one.
+pub(super) fn revert_due() {
+    let mut next: Option<Instant> = None;
+    for (name, knob) in tunables() {
+        if let Some(change) = knob.revert(Instant::now()) {
+            let Change { before, after, .. } = change;
+            messages::note(format!("{name} reverted by itself: {before} -> {after}"));
+        }
+        next = [next, knob.due()].into_iter().flatten().min();
+    }
+    if let Some(at) = next {
+        threads::alarm(at, revert_due);
+    }
+}
