@@ -148,7 +148,7 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
             tokio::spawn(crate::session::converse(
                 stream,
                 caller,
-                crate::session::Connection,
+                crate::session::Connection::new(),
                 state.clone(),
             ));
         }

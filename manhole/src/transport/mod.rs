@@ -10,3 +10,5 @@
 )]
 
 pub(crate) mod bind;
+pub(crate) mod credentials;
+pub(crate) mod limits;
