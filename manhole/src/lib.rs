@@ -23,3 +23,11 @@ pub use command::Record;
 pub use console::{AfterFork, Builder, Console, Signal, Status, builder, install};
 pub use error::{Error, ErrorKind};
 pub use model::Level;
+
+/// The parsers, for `manhole/fuzz`.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::protocol::*;
+    pub use crate::render::escape;
+}
