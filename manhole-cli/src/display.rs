@@ -1,12 +1,15 @@
 //! Printing what a console answers: as it is into pipes; for people sanitised, cut at the edge of the
 //! screen, and coloured by what the answer's data says.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
-use manhole::client::{End, Failure, Severity};
+use manhole::client::{End, Failure, Severity, escape};
 
 use crate::{
-    plain::{cut, escape},
+    plain::{self, cut},
     terminal::{Paint, Terminal},
 };
 
@@ -43,12 +46,13 @@ impl<'a> Screen<'a> {
     /// # Errors
     /// When the output is closed.
     pub(crate) fn data(&mut self, media: &str, bytes: &[u8], stream: bool) -> io::Result<()> {
-        if !self.terminal.interactive && !self.terminal.colour {
+        self.json = media.starts_with("application/json");
+        let binary = !self.json && !media.is_empty() && !media.starts_with("text/");
+        if self.terminal.is_verbatim() || (binary && !self.terminal.interactive) {
             self.out.write_all(bytes)?;
             return self.out.flush();
         }
-        self.json = media.starts_with("application/json");
-        if !self.json && !media.is_empty() && !media.starts_with("text/") {
+        if binary {
             let (_, count) = self.binary.get_or_insert((media.to_owned(), 0));
             *count += bytes.len() as u64;
             return Ok(());
@@ -69,12 +73,13 @@ impl<'a> Screen<'a> {
         self.release(verdict.map(|(severity, text)| (*severity, text.as_str())))?;
         self.rest()?;
         if let Some((media, count)) = self.binary.take() {
+            let media = plain::escape(&media);
             let text = format!("# {count} bytes of {media}: send them to a file with  > FILE");
             self.line(&text, Some(Paint::Dim), false)?;
         }
         if self.terminal.interactive && !self.json && !end.next.is_empty() {
             let next = format!("# next: {}", end.next.join("; "));
-            self.line(&next, Some(Paint::Dim), false)?;
+            self.line(&plain::escape(&next), Some(Paint::Dim), false)?;
         }
         self.out.flush()
     }
@@ -95,10 +100,14 @@ impl<'a> Screen<'a> {
         let Some(end) = end else { return Ok(()) };
         let rest = self.held.split_off(end + 1);
         let lines = std::mem::replace(&mut self.held, rest);
-        let text = String::from_utf8_lossy(&lines);
         let mut verdict = verdict;
-        for line in text.lines() {
-            let said = verdict.filter(|(_, text)| *text == line);
+        for line in lines
+            .strip_suffix(b"\n")
+            .unwrap_or(&lines)
+            .split(|byte| *byte == b'\n')
+        {
+            let line = &*self.text(line);
+            let said = verdict.filter(|(_, text)| plain::escape(text) == line);
             if said.is_some() {
                 verdict = None;
             }
@@ -119,18 +128,25 @@ impl<'a> Screen<'a> {
         let rest = std::mem::take(&mut self.held);
         match rest.is_empty() {
             true => Ok(()),
-            false => self.line(&String::from_utf8_lossy(&rest), None, false),
+            false => {
+                let line = self.text(&rest);
+                self.line(&line, None, false)
+            }
+        }
+    }
+
+    /// A line of the target as it may be shown.
+    fn text<'b>(&self, line: &'b [u8]) -> Cow<'b, str> {
+        match self.terminal.sanitise {
+            false => String::from_utf8_lossy(line),
+            true => Cow::Owned(escape::bytes(line)),
         }
     }
 
     fn line(&mut self, line: &str, paint: Option<Paint>, may_cut: bool) -> io::Result<()> {
-        let plain = match self.terminal.raw {
-            true => line.into(),
-            false => escape(line),
-        };
         let shown = match self.terminal.width.filter(|_| may_cut) {
-            Some(width) => cut(&plain, width),
-            None => plain,
+            Some(width) => cut(line, width),
+            None => Cow::Borrowed(line),
         };
         match paint.filter(|_| self.terminal.colour) {
             Some(paint) => writeln!(self.out, "{}", paint.apply(&shown)),
@@ -141,8 +157,8 @@ impl<'a> Screen<'a> {
 
 /// A failure as the console itself writes it: complete in its first line, hints behind `#`.
 pub(crate) fn failure(failure: &Failure, terminal: &Terminal) -> String {
-    let clean = |line: &str| match terminal.interactive && !terminal.raw {
-        true => escape(line).into_owned(),
+    let clean = |line: &str| match terminal.sanitise {
+        true => plain::escape(line).into_owned(),
         false => line.to_owned(),
     };
     let mut text = clean(&failure.to_string());
@@ -167,7 +183,7 @@ mod tests {
         interactive: true,
         colour: true,
         width: Some(20),
-        raw: false,
+        sanitise: true,
     };
 
     fn end(severity: Severity) -> End {
@@ -209,12 +225,10 @@ mod tests {
 
     #[test]
     fn pipes_get_the_bytes_as_they_are() {
-        let plain = Terminal {
-            raw: false,
-            ..Terminal::plain()
-        };
         let odd = "\x1b[31mred\x00 without an end";
-        assert_eq!(show(plain, &[odd], &end(Severity::Bad)), odd);
+        assert_eq!(show(Terminal::plain(), &[odd], &end(Severity::Bad)), odd);
+        let paged = show(Terminal::pager(), &["a\x1b[31m\n"], &end(Severity::Bad));
+        assert_eq!(paged, "a\\x1b[31m\n", "a pager shows it to a person");
     }
 
     #[test]
@@ -226,10 +240,10 @@ mod tests {
             };
             assert_eq!(show(terminal, &[text], &End::default()), expected);
         };
-        check("a\x1b]52;c;AAAA\x07\n", "a\\x1B]52;c;AAAA\\x07\n");
-        check("no end\r", "no end\\x0D\n");
+        check("a\x1b]52;c;AAAA\x07\n", "a\\x1b]52;c;AAAA\\x07\n");
+        check("no end\r", "no end\\x0d\n");
         let raw = Terminal {
-            raw: true,
+            sanitise: false,
             ..PERSON
         };
         assert_eq!(show(raw, &["a\x1b[1m\n"], &End::default()), "a\x1b[1m\n");
@@ -266,7 +280,7 @@ mod tests {
         };
         assert_eq!(
             failure(&error, &plain),
-            "ERR usage cpu: N is \\x1B[1m\n# usage: cpu [N]"
+            "ERR usage cpu: N is \\x1b[1m\n# usage: cpu [N]"
         );
     }
 }

@@ -14,6 +14,7 @@ mod list;
 mod plain;
 mod progress;
 mod refusal;
+mod repl;
 mod report;
 mod run;
 mod save;
@@ -73,13 +74,17 @@ fn run(command: Command, options: &Options) -> Outcome {
             print(&page)
         }
         Command::Bare(words) => bare(words, options),
-        _ => Ok(None),
+        Command::Attach { target } => repl::attach(&target, &[], options),
     }
 }
 
 /// `manhole-cli TARGET` attaches, `manhole-cli TARGET COMMAND...` executes.
 fn bare(mut words: Vec<String>, options: &Options) -> Outcome {
     let target = words.remove(0);
+    if words.is_empty() {
+        let outcome = repl::attach(&target, &[], options);
+        return outcome.map_err(|trouble| hint_at_subcommands(trouble, &target));
+    }
     let outcome = exec::exec(
         &args::Exec {
             target: target.clone(),

@@ -285,7 +285,7 @@ mod tests {
             "   PID  NAME      USER  UP     VERSION  LEVEL    WHERE\n\
              \x20 4711  checkout  app   3d 4h  2.4.1    control  /run/manhole/4711.sock\n\
              \x20 4890  checkout  app   3d 4h  2.4.1    control  container 9f3a1c (pid 1 inside)\n\
-             \x20 6001  indexer   app   3d 4h  2.4.1    silent   /tmp/x\\x1B[1m.sock (no answer for 1s)\n\n\
+             \x20 6001  indexer   app   3d 4h  2.4.1    silent   /tmp/x\\x1b[1m.sock (no answer for 1s)\n\n\
              2 of 3 reachable. \"checkout\" is ambiguous: use the PID or the container id. \
              1 stale socket: manhole-cli clean\n"
         );

@@ -1,29 +1,16 @@
-//! Making text fit for a terminal: no control characters, no line wider than the screen.
+//! Making text fit for a terminal: nothing that it would obey, no line wider than the screen.
 
 use std::borrow::Cow;
 
+use manhole::client::escape;
 use unicode_width::UnicodeWidthChar;
 
-/// Writes out whatever could move the cursor, change colours or turn the direction of writing.
+/// One line of text from a target, or that quotes one, without anything that a terminal obeys.
 pub(crate) fn escape(line: &str) -> Cow<'_, str> {
-    if !line.chars().any(is_control) {
-        return Cow::Borrowed(line);
+    match line.contains('\n') {
+        true => escape::one_line(line),
+        false => escape::line(line),
     }
-    let mut plain = String::with_capacity(line.len() + 8);
-    for c in line.chars() {
-        match is_control(c) {
-            false => plain.push(c),
-            true if u32::from(c) < 0x100 => plain.push_str(&format!("\\x{:02X}", u32::from(c))),
-            true => plain.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-        }
-    }
-    Cow::Owned(plain)
-}
-
-/// C0 but TAB, DEL, C1, and the bidirectional controls.
-fn is_control(c: char) -> bool {
-    (c.is_control() && c != '\t')
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Cuts `line` to `width` columns, with `…` for what is missing.
@@ -52,13 +39,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_moves_the_cursor() {
+    fn a_line_stays_one_line() {
         let check = |line: &str, expected: &str| assert_eq!(escape(line), expected);
         check("plain ▁█… text\tand tab", "plain ▁█… text\tand tab");
-        check("a\x1b]0;title\x07b", "a\\x1B]0;title\\x07b");
-        check("over\rwritten", "over\\x0Dwritten");
-        check("c1 \u{9b}31m del \x7f", "c1 \\x9B31m del \\x7F");
-        check("bidi \u{202e}txt.exe", "bidi \\u{202e}txt.exe");
+        check("a\x1b]0;title\x07b", "a\\x1b]0;title\\x07b");
+        check(
+            "no such thing\nmanhole-cli: forged",
+            "no such thing\\x0amanhole-cli: forged",
+        );
     }
 
     #[test]

@@ -92,7 +92,7 @@ mod tests {
         check(3.0, Some(10.0), "s", "3 of 10 s");
         check(2.54, Some(10.0), "s", "2.5 of 10 s");
         check(70.0, None, "threads", "70 threads");
-        check(1.0, None, "\x1b[2J", "1 \\x1B[2J");
+        check(1.0, None, "\x1b[2J", "1 \\x1b[2J");
     }
 
     #[test]

@@ -23,9 +23,9 @@ pub(crate) fn finish(outcome: Outcome, terminal: &Terminal) -> ExitCode {
 
 /// `manhole-cli: <what>`, and the details below it. It may quote what a target said.
 pub(crate) fn describe(trouble: &Trouble, terminal: &Terminal) -> String {
-    let clean = |line: &str| match terminal.raw {
-        true => line.to_owned(),
-        false => escape(line).into_owned(),
+    let clean = |line: &str| match terminal.sanitise {
+        false => line.to_owned(),
+        true => escape(line).into_owned(),
     };
     let mut text = format!("manhole-cli: {}", clean(&trouble.text));
     for detail in &trouble.details {
@@ -42,13 +42,10 @@ mod tests {
     #[test]
     fn trouble_is_told_with_its_details_and_without_control_characters() {
         let trouble = Trouble::new(Kind::Refused, "refused by x\x1b[1m").detail("who may  root");
-        let terminal = Terminal {
-            raw: false,
-            ..Terminal::plain()
-        };
+        let terminal = Terminal::pager();
         assert_eq!(
             describe(&trouble, &terminal),
-            "manhole-cli: refused by x\\x1B[1m\n  who may  root"
+            "manhole-cli: refused by x\\x1b[1m\n  who may  root"
         );
     }
 }

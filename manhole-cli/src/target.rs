@@ -24,6 +24,30 @@ pub(crate) struct Opened {
     pub(crate) found: Option<Found>,
     /// What it said about itself, once it was asked.
     pub(crate) hello: Option<Hello>,
+    /// The way to it, for a second connection.
+    pub(crate) way: Way,
+}
+
+/// How a console was reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// By its process.
+    Process(Found),
+    /// By a path that the user gave.
+    Path(PathBuf),
+}
+
+impl Way {
+    /// Connects once more.
+    ///
+    /// # Errors
+    /// As connecting.
+    pub(crate) fn connect(&self) -> Result<Client, Trouble> {
+        match self {
+            Way::Process(found) => open(found, CLIENT, OURSELVES),
+            Way::Path(path) => Ok(Client::new(connect_path(path)?, CLIENT)),
+        }
+    }
 }
 
 impl Opened {
@@ -60,12 +84,13 @@ pub(crate) fn open_one(text: &str) -> Result<Opened, Trouble> {
     match Target::parse(text) {
         Target::Pid(pid) => open_found(by_pid(pid)?, None),
         Target::Path(path) => {
-            let connected = connect_path(&path)?;
-            let found = look_at(connected.pid);
+            let way = Way::Path(path);
+            let client = way.connect()?;
             Ok(Opened {
-                client: Client::new(connected, CLIENT),
-                found,
+                found: look_at(client.pid()),
+                client,
                 hello: None,
+                way,
             })
         }
         Target::Name(name) => open_known(by_name(&everybody(), &name)?),
@@ -84,10 +109,12 @@ pub(crate) fn open_known(known: &Known) -> Result<Opened, Trouble> {
 }
 
 fn open_found(found: Found, hello: Option<Hello>) -> Result<Opened, Trouble> {
+    let way = Way::Process(found.clone());
     Ok(Opened {
-        client: open(&found, CLIENT, OURSELVES)?,
+        client: way.connect()?,
         found: Some(found),
         hello,
+        way,
     })
 }
 

@@ -13,8 +13,8 @@ pub(crate) struct Terminal {
     pub(crate) colour: bool,
     /// Columns, where lines are to be cut.
     pub(crate) width: Option<usize>,
-    /// Whether control characters pass.
-    pub(crate) raw: bool,
+    /// Whether control characters are shown instead of sent.
+    pub(crate) sanitise: bool,
 }
 
 impl Terminal {
@@ -28,7 +28,7 @@ impl Terminal {
             interactive,
             colour: wants_colour(options.color, interactive),
             width: width.filter(|width| interactive && *width >= 20),
-            raw: options.raw,
+            sanitise: interactive && !options.raw,
         }
     }
 
@@ -39,7 +39,7 @@ impl Terminal {
             interactive,
             colour: wants_colour(options.color, interactive),
             width: None,
-            raw: options.raw,
+            sanitise: !options.raw,
         }
     }
 
@@ -49,8 +49,21 @@ impl Terminal {
             interactive: false,
             colour: false,
             width: None,
-            raw: true,
+            sanitise: false,
         }
+    }
+
+    /// A program that shows text to the person at this terminal: `less`.
+    pub(crate) const fn pager() -> Self {
+        Self {
+            sanitise: true,
+            ..Self::plain()
+        }
+    }
+
+    /// Whether bytes go out as they came.
+    pub(crate) const fn is_verbatim(&self) -> bool {
+        !self.interactive && !self.colour && !self.sanitise
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{
     io::{ErrorKind, Read, Write},
     ops::ControlFlow,
+    os::fd::AsFd,
     time::{Duration, Instant},
 };
 
@@ -129,9 +130,13 @@ impl Client {
         self.connected.uid
     }
 
-    /// Whether more commands can be sent.
+    /// Whether more commands can be sent, as far as one can tell without sending.
     pub fn is_usable(&self) -> bool {
-        self.usable
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        // Between commands the server has nothing to say: bytes are a farewell, and so is the end.
+        let over = PollFlags::POLLIN;
+        let mut descriptors = [PollFd::new(self.connected.stream.as_fd(), over)];
+        self.usable && poll(&mut descriptors, PollTimeout::ZERO) == Ok(0)
     }
 
     /// Runs one command and hands every piece of its reply to `sink`, which may break off.
@@ -514,6 +519,20 @@ mod tests {
             panic!("not cut");
         };
         assert_eq!(failure.code, Code::Truncated);
+    }
+
+    #[test]
+    fn a_connection_that_was_closed_is_noticed_before_the_next_command() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let connected = Connected {
+            stream: ours,
+            pid: 1,
+            uid: 0,
+        };
+        let client = Client::new(connected, "test");
+        assert!(client.is_usable());
+        drop(theirs);
+        assert!(!client.is_usable());
     }
 
     #[test]

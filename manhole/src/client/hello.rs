@@ -65,13 +65,11 @@ pub fn hello(client: &mut Client, patience: Duration) -> Result<Hello, CallError
     })
 }
 
-/// The fields stand in `data`; what every answer carries stands beside it.
+/// What `version` says stands in `data`; every answer says in `process` whose it is.
 fn parse(output: &[u8]) -> Option<Hello> {
     let answer: Value = serde_json::from_slice(output).ok()?;
-    let field = |key: &str| {
-        let inner = answer.get("data").and_then(|data| data.get(key));
-        inner.or_else(|| answer.get(key))
-    };
+    let within = |part: &str, key: &str| answer.get(part).and_then(|part| part.get(key));
+    let field = |key: &str| within("process", key).or_else(|| within("data", key));
     let text = |key: &str| field(key).and_then(Value::as_str).map(safe_name);
     Some(Hello {
         name: text("name").unwrap_or_default(),
@@ -133,8 +131,8 @@ mod tests {
     #[test]
     fn a_console_introduces_itself() {
         let hello = parse(
-            br#"{"command":"version","name":"checkout","pid":17,"host":"web-17",
-                "data":{"name":"checkout","version":"2.4.1","pid":17,"level":"inspect"}}"#,
+            br#"{"command":"version","process":{"name":"checkout","pid":17,"host":"web-17"},
+                "data":{"version":"2.4.1","level":"inspect"}}"#,
         )
         .unwrap();
         assert_eq!(hello.name, "checkout");

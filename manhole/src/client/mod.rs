@@ -21,7 +21,7 @@ pub use conversation::{CallError, Client, LONGEST, Patience, Piece};
 pub use discover::{Found, Survey, directories, look_at, survey};
 pub use hello::{Hello, Known, ask_all, hello, open};
 pub use helper::{WORD as HELPER_WORD, run as run_helper};
-pub use proc::{Status, pids, status, uptime};
+pub use proc::{Pinned, Status, pids, status, uptime};
 pub use resolve::{Target, by_name, by_pid};
 pub use rooted::{Root, is_kind, names_of};
 pub use trouble::{Kind, Trouble, reason};
@@ -34,6 +34,7 @@ pub use crate::{
         machine::{self, End},
         words,
     },
+    render::{escape, units},
 };
 
 /// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and
