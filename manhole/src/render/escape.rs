@@ -3,7 +3,7 @@
 //! Escaped as `\xHH` or `\u{..}` are: C0 but LF and TAB, DEL, C1, what turns the reading direction,
 //! the two Unicode line ends, and bytes that are no UTF-8.
 
-use std::{borrow::Cow, mem};
+use std::borrow::Cow;
 
 /// `text` with LF and TAB left as they are.
 pub fn line(text: &str) -> Cow<'_, str> {
@@ -15,7 +15,8 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     escape(text, |c| is_hostile(c) || matches!(c, '\n' | '\t'), show)
 }
 
-/// `bytes`, whatever they are, with LF and TAB left as they are.
+/// `bytes`, whatever they are, with LF and TAB left as they are. A character split between two calls
+/// is shown in hex: pass whole lines.
 pub fn bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -30,39 +31,6 @@ pub fn bytes(bytes: &[u8]) -> String {
 /// JSON `text` with what a terminal would obey, DEL and beyond, as `\uHHHH`: the same JSON.
 pub(super) fn json(text: &str) -> Cow<'_, str> {
     escape(text, is_hostile, |code| format!("\\u{code:04x}"))
-}
-
-/// [`bytes`] for what arrives in pieces: a character split between two of them stays whole.
-#[derive(Debug, Default)]
-pub struct Sanitizer {
-    /// The beginning of a character.
-    held: Vec<u8>,
-}
-
-impl Sanitizer {
-    /// What can be shown of `piece` and of what was held back.
-    pub fn feed(&mut self, piece: &[u8]) -> String {
-        self.held.extend_from_slice(piece);
-        let complete = self.held.len() - begun_character(&self.held);
-        let rest = self.held.split_off(complete);
-        bytes(&mem::replace(&mut self.held, rest))
-    }
-
-    /// What was held back, when nothing more comes.
-    pub fn finish(&mut self) -> String {
-        bytes(&mem::take(&mut self.held))
-    }
-}
-
-/// How many bytes at the end are the beginning of a character.
-fn begun_character(bytes: &[u8]) -> usize {
-    let begins = |length: &usize| {
-        let at = bytes.len().checked_sub(*length);
-        let end = at.and_then(|at| bytes.get(at..)).unwrap_or_default();
-        let error = std::str::from_utf8(end).err();
-        error.is_some_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
-    };
-    (1..4).find(begins).unwrap_or(0)
 }
 
 fn escape(
@@ -136,30 +104,5 @@ mod tests {
         assert_eq!(escaped, "[\"\\u007f\\u009b\\u202e\u{e9}\"]");
         let parse = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
         assert_eq!(parse(&escaped), parse(text));
-    }
-
-    #[test]
-    fn a_stream_is_escaped_as_if_it_came_at_once() {
-        let hostile = b"a\xe2\x82\xac\xf0\x9f\x98\x80\xc3\xe2\x80\xae\xff\xf0\x9f\x1b\xe2\x82";
-        for size in 1..=hostile.len() {
-            let mut sanitizer = Sanitizer::default();
-            let mut text: String = hostile
-                .chunks(size)
-                .map(|piece| sanitizer.feed(piece))
-                .collect();
-            text += &sanitizer.finish();
-            assert_eq!(text, bytes(hostile), "in pieces of {size}");
-        }
-    }
-
-    #[test]
-    fn what_is_complete_is_not_held_back() {
-        let mut sanitizer = Sanitizer::default();
-        assert_eq!(
-            sanitizer.feed("prompt> \u{20ac}".as_bytes()),
-            "prompt> \u{20ac}"
-        );
-        assert_eq!(sanitizer.feed(b"\xe2\x82"), "");
-        assert_eq!(sanitizer.finish(), "\\xe2\\x82");
     }
 }

@@ -28,7 +28,16 @@ pub enum Value {
     Gauge(f64),
     /// A gauge for each key of a map; the key becomes the label `key`.
     Gauges(Vec<(String, f64)>),
-    /// Observations by size.
+    /// A distribution by its quantiles.
+    Summary {
+        /// Shares from 0 to 1, and the values that so many observations do not exceed.
+        quantiles: Vec<(f64, f64)>,
+        /// Sum of all observations.
+        sum: f64,
+        /// How many observations there are.
+        count: u64,
+    },
+    /// A distribution by size.
     Histogram {
         /// Upper bounds, ascending, and how many observations are at most that large.
         buckets: Vec<(f64, u64)>,
@@ -74,14 +83,7 @@ impl Names {
 
 /// Letters, digits, `_` and `:`, the first no digit.
 fn clean(name: &str) -> String {
-    let allowed = |c: char| {
-        if c.is_ascii_alphanumeric() || c == ':' {
-            c
-        } else {
-            '_'
-        }
-    };
-    let name: String = name.chars().map(allowed).collect();
+    let name = name.replace(|c: char| !c.is_ascii_alphanumeric() && c != ':', "_");
     match name.starts_with(|c: char| !c.is_ascii_digit()) {
         true => name,
         false => format!("_{name}"),
@@ -105,6 +107,7 @@ impl Value {
         match self {
             Value::Counter(_) => "counter",
             Value::Gauge(_) | Value::Gauges(_) => "gauge",
+            Value::Summary { .. } => "summary",
             Value::Histogram { .. } => "histogram",
         }
     }
@@ -114,6 +117,7 @@ impl Value {
         match self {
             Value::Counter(_) => &["", "_total", "_created"],
             Value::Gauge(_) | Value::Gauges(_) => &[""],
+            Value::Summary { .. } => &["", "_sum", "_count", "_created"],
             Value::Histogram { .. } => &["", "_bucket", "_sum", "_count", "_created"],
         }
     }
@@ -134,29 +138,46 @@ fn samples(name: &str, value: &Value) -> String {
     match value {
         Value::Counter(value) => format!("{name}_total {}\n", number(*value)),
         Value::Gauge(value) => format!("{name} {}\n", number(*value)),
-        Value::Gauges(values) => {
-            let sample = |(key, value): &(String, f64)| {
-                format!("{name}{{key=\"{}\"}} {}\n", one_line(key), number(*value))
-            };
-            values.iter().map(sample).collect()
+        Value::Gauges(values) => labelled(name, "key", values, |key| one_line(key), number),
+        Value::Summary {
+            quantiles,
+            sum,
+            count,
+        } => {
+            let samples = labelled(name, "quantile", quantiles, float, number);
+            samples + &sum_and_count(name, *sum, *count)
         }
         Value::Histogram {
             buckets,
             sum,
             count,
         } => {
-            let buckets = buckets.iter().filter(|(bound, _)| bound.is_finite());
             let all = [(f64::INFINITY, *count)];
-            let bucket = |(bound, count): &(f64, u64)| {
-                format!("{name}_bucket{{le=\"{}\"}} {count}\n", bound_text(*bound))
-            };
-            let buckets: String = buckets.chain(&all).map(bucket).collect();
-            format!(
-                "{buckets}{name}_sum {}\n{name}_count {count}\n",
-                number(*sum)
-            )
+            let finite = buckets.iter().filter(|(bound, _)| bound.is_finite());
+            let (bucket, buckets) = (format!("{name}_bucket"), finite.chain(&all));
+            let samples = labelled(&bucket, "le", buckets, float, |count| count.to_string());
+            samples + &sum_and_count(name, *sum, *count)
         }
     }
+}
+
+/// A sample for each of `values`, told apart by `label`.
+fn labelled<'a, L: 'a, V: Copy + 'a>(
+    name: &str,
+    label: &str,
+    values: impl IntoIterator<Item = &'a (L, V)>,
+    show_label: impl Fn(&'a L) -> String,
+    show_value: impl Fn(V) -> String,
+) -> String {
+    let sample = |(key, value): &'a (L, V)| {
+        let (key, value) = (show_label(key), show_value(*value));
+        format!("{name}{{{label}=\"{key}\"}} {value}\n")
+    };
+    values.into_iter().map(sample).collect()
+}
+
+fn sum_and_count(name: &str, sum: f64, count: u64) -> String {
+    format!("{name}_sum {}\n{name}_count {count}\n", number(sum))
 }
 
 fn number(value: f64) -> String {
@@ -167,11 +188,11 @@ fn number(value: f64) -> String {
     }
 }
 
-/// A bound is a float and looks like one: `1.0`.
-fn bound_text(bound: f64) -> String {
-    match bound.is_finite() {
-        true => format!("{bound:?}"),
-        false => number(bound),
+/// A bound or quantile in a label looks like a float: `1.0`.
+fn float(value: &f64) -> String {
+    match value.is_finite() {
+        true => format!("{value:?}"),
+        false => number(*value),
     }
 }
 
@@ -240,6 +261,28 @@ mod tests {
                 "latency_bucket{le=\"+Inf\"} 4",
                 "latency_sum 7.5",
                 "latency_count 4",
+            ],
+        );
+    }
+
+    #[test]
+    fn summaries_have_quantiles() {
+        let value = Value::Summary {
+            quantiles: vec![(0.5, 0.002), (1.0, f64::NAN)],
+            sum: 7.5,
+            count: 4,
+        };
+        let mut latency = metric("latency", value);
+        latency.unit = Some("seconds");
+        check(
+            &[latency],
+            &[
+                "# TYPE latency_seconds summary",
+                "# UNIT latency_seconds seconds",
+                "latency_seconds{quantile=\"0.5\"} 0.002",
+                "latency_seconds{quantile=\"1.0\"} NaN",
+                "latency_seconds_sum 7.5",
+                "latency_seconds_count 4",
             ],
         );
     }
