@@ -12,3 +12,5 @@
 pub(crate) mod bind;
 pub(crate) mod credentials;
 pub(crate) mod limits;
+pub(crate) mod serve;
+mod upkeep;

@@ -1,7 +1,7 @@
 //! Steps 6 and 7: a socket that listens, whether clients still find it, and its end.
 
 use super::{Refusal, directory::is_kind, lock::LOCK, name::listen_with_queue};
-use crate::sys;
+use crate::sys::{self, fork::Recorded};
 use nix::{
     sys::{
         socket::{SockType, UnixAddr, getsockname, getsockopt, sockopt},
@@ -21,6 +21,8 @@ use std::{
 /// A listening socket and what it takes to notice that it no longer is where it should be.
 #[derive(Debug)]
 pub(crate) struct Bound {
+    /// Goes before the socket does, see [`sys::fork::record`].
+    _recorded: Option<Recorded>,
     listener: UnixListener,
     place: String,
     mark: Option<Mark>,
@@ -50,6 +52,7 @@ impl Bound {
         directory: Option<OwnedFd>,
     ) -> Self {
         Self {
+            _recorded: sys::fork::record(&socket),
             listener: socket.into(),
             place: path.display().to_string(),
             mark: Some(Mark {
@@ -79,6 +82,7 @@ impl Bound {
         listener.set_nonblocking(true)?;
         listen_with_queue(&listener)?;
         Ok(Self {
+            _recorded: sys::fork::record(&listener),
             listener,
             place,
             mark: None,
@@ -134,12 +138,23 @@ impl Bound {
         }
     }
 
-    /// Listens again, so that clients see our present credentials, and takes them as known.
-    pub(crate) fn relisten(&mut self) {
-        self.euid = sys::euid();
-        self.pid = std::process::id();
+    /// Listens again, so that clients see our present credentials.
+    pub(crate) fn relisten(&self) {
         // On a listening socket this sets the queue and the credentials and cannot fail.
         let _ = listen_with_queue(&self.listener);
+    }
+
+    /// Takes our present ids as known, for a socket that stays where it is.
+    pub(crate) fn settle(&mut self) {
+        self.euid = sys::euid();
+        self.pid = std::process::id();
+    }
+
+    /// Whether the path still leads here, whoever we are by now.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.mark
+            .as_ref()
+            .is_none_or(|mark| mark.look() == Ok(true))
     }
 
     /// What is needed to remove the socket file later, from any thread; see [`Mark::remove`].

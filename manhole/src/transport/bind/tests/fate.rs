@@ -85,7 +85,7 @@ fn after_a_change_of_uid_clients_see_the_new_one() {
     let world = World::new();
     let options = world.options();
     in_a_child(|| {
-        let Ok(mut bound) = bind(&options) else {
+        let Ok(bound) = bind(&options) else {
             return false;
         };
         let Ok(path) = bound.path().ok_or(()).map(Path::to_owned) else {
