@@ -6,6 +6,8 @@ use super::{Command, Endpoint};
 pub(crate) static BUILT_IN: &[&Command] = &[
     &super::triage::COMMAND,
     &super::threads::COMMAND,
+    &super::memory::COMMAND,
+    &super::fds::COMMAND,
     &super::help::COMMAND,
     &super::commands::COMMAND,
     &super::version::COMMAND,

@@ -135,6 +135,11 @@ impl Vitals {
         self.with(|ring| ring.last())
     }
 
+    /// The oldest sample kept: at most a day old.
+    pub(crate) fn first(&self) -> Option<Sample> {
+        self.with(|ring| ring.first())
+    }
+
     /// What was so about `age` ago; see [`Ring::near`].
     pub(crate) fn ago(&self, age: Duration) -> Option<Sample> {
         let at = monotonic_ns().checked_sub(nanos(age))?;

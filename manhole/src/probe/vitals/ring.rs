@@ -146,6 +146,11 @@ impl Ring {
         self.iter().next_back().map(|packed| (*packed).into())
     }
 
+    /// The oldest sample.
+    pub(crate) fn first(&self) -> Option<Sample> {
+        self.iter().next().map(|packed| (*packed).into())
+    }
+
     /// How many samples there are.
     pub(crate) fn len(&self) -> usize {
         self.blocks.iter().map(Vec::len).sum()
@@ -230,6 +235,7 @@ mod tests {
         assert!(day.len() >= 2880 && day.len() <= 3000, "{}", day.len());
         assert!(day.blocks.iter().all(|block| block.capacity() == BLOCK));
         assert_eq!(day.last(), Some(sample(9_999)));
+        assert_eq!(day.first(), Some(sample(10_000 - day.len() as u64)));
     }
 
     #[test]

@@ -1,0 +1,221 @@
+//! Verdicts and tables from made-up figures.
+
+use super::*;
+use crate::{
+    model::Severity,
+    probe::{
+        cgroup::{Memory, Pressure, Stall},
+        memory::Rollup,
+        vitals::Trend,
+    },
+    render::{Provenance, text},
+};
+
+const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+
+fn facts() -> Facts {
+    Facts {
+        usage: Usage {
+            resident: Some(2980 * MIB),
+            anonymous: Some(2846 * MIB),
+            files: Some(134 * MIB),
+            shared: Some(0),
+            swap: Some(0),
+            peak: Some(2981 * MIB),
+            ..Usage::default()
+        },
+        now: Sample {
+            at_ns: 4_000_000_000_000,
+            ..Sample::default()
+        },
+        before: Some((
+            Sample {
+                at_ns: 400_000_000_000,
+                rss: Some(1935 * MIB),
+                anonymous: Some(1801 * MIB),
+                files: Some(134 * MIB),
+                shared: Some(0),
+                swap: Some(0),
+                ..Sample::default()
+            },
+            "1 h ago",
+        )),
+        trends: Trends {
+            resident: Some(Trend {
+                per_second: 1045.0 * MIB as f64 / 3600.0,
+                span_ns: 3_600_000_000_000,
+            }),
+            ..Trends::default()
+        },
+        group: Cgroup {
+            memory: Memory {
+                current: Some(3144 * MIB),
+                limit: Some(4 * GIB),
+                cache: Some(160 * MIB),
+                oom_kills: Some(0),
+                ..Memory::default()
+            },
+            ..Cgroup::default()
+        },
+        machine: Machine::default(),
+        allocator: Some("glibc 2.36".to_owned()),
+        deep: None,
+    }
+}
+
+fn lines(answer: &Answer) -> Vec<String> {
+    let provenance = Provenance {
+        command: "memory".to_owned(),
+        name: "checkout".to_owned(),
+        pid: 4711,
+        host: "web-17".to_owned(),
+        time_unix_ns: 0,
+        elapsed_ns: 0,
+    };
+    let text = text::render(answer, &provenance, text::TextStyle { next: true });
+    text.lines().skip(1).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_leak_is_dated() {
+    let expected = [
+        "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB; grows 1.02 GiB/h: full in about 64 min.",
+        "",
+        "                                  now   1 h ago     change",
+        "resident                     2.91 GiB  1.89 GiB  +1.02 GiB",
+        "  anonymous                  2.78 GiB  1.76 GiB  +1.02 GiB",
+        "  files (binary, libraries)   134 MiB   134 MiB          0",
+        "  shared                            0         0          0",
+        "swap                                0         0          0",
+        "peak resident                2.91 GiB                       now",
+        "",
+        "cgroup     3.07 GiB    with 160 MiB of cached files, max 4.00 GiB, oom_kill 0",
+        "allocator  glibc 2.36  libc's, and Rust's unless main.rs names another",
+        "# memory --deep asks the allocator what it holds free (threads that allocate wait meanwhile)",
+        "# next: gc stats; cgroup; memory --deep",
+    ];
+    assert_eq!(lines(&report(&facts())), expected);
+}
+
+fn check(change: impl FnOnce(&mut Facts), severity: Severity, expected: &str) {
+    let mut facts = facts();
+    facts.trends = Trends::default();
+    change(&mut facts);
+    let (found, text) = verdict::verdict(&facts);
+    assert_eq!((found, text.as_str()), (severity, expected));
+}
+
+#[test]
+fn the_verdict_names_the_limit_that_counts() {
+    check(
+        |_| {},
+        Severity::Ok,
+        "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB.",
+    );
+    check(
+        |facts| facts.group.memory.current = Some(4 * GIB),
+        Severity::Bad,
+        "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB, of which all together hold 96 % besides cached files.",
+    );
+    check(
+        |facts| {
+            facts.group = Cgroup::default();
+            facts.machine.total = Some(16 * GIB);
+            facts.machine.available = Some(GIB / 2);
+        },
+        Severity::Warn,
+        "RSS 2.91 GiB, 18 % of the machine's 16.0 GiB; no cgroup limit.",
+    );
+    check(
+        |facts| facts.usage.resident = None,
+        Severity::Ok,
+        "RSS unknown of the cgroup's 4.00 GiB.",
+    );
+}
+
+#[test]
+fn kills_pressure_and_swap_are_told() {
+    let usual = "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB; ";
+    let kills = |recent| {
+        move |facts: &mut Facts| {
+            facts.group.memory.oom_kills = Some(3);
+            facts.trends.kills = recent;
+        }
+    };
+    let text = format!("{usual}the kernel has killed 3 in this cgroup for memory.");
+    check(kills(None), Severity::Warn, &text);
+    let text = format!("{usual}the kernel killed 1 in this cgroup for memory within the hour.");
+    check(kills(Some(1)), Severity::Bad, &text);
+    let pressed = Pressure {
+        some: Stall {
+            last_10_s: 12.0,
+            ..Stall::default()
+        },
+        full: None,
+    };
+    let text = format!("{usual}the cgroup lost 12 % of the last 10 s for want of memory.");
+    check(
+        |facts| facts.group.pressure.memory = Some(pressed),
+        Severity::Warn,
+        &text,
+    );
+    let text = format!("{usual}1.00 GiB is swapped out.");
+    check(|facts| facts.usage.swap = Some(GIB), Severity::Warn, &text);
+}
+
+#[test]
+fn without_a_past_there_are_no_columns_for_it() {
+    let mut facts = facts();
+    facts.before = None;
+    let lines = lines(&report(&facts));
+    assert_eq!(lines[2], "                                  now");
+    assert!(
+        lines.iter().any(|line| line.contains("one minute after")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn deep_adds_what_walking_tells() {
+    let mut facts = facts();
+    facts.deep = Some(Deep {
+        rollup: Some(Rollup {
+            proportional: Some(2900 * MIB),
+            ..Rollup::default()
+        }),
+        malloc: Some(malloc::Info {
+            arenas: 0,
+            mapped: GIB,
+            used: GIB,
+            free: 400 * MIB,
+            trimmable: 0,
+        }),
+        took_ns: 712_000_000,
+    });
+    let answer = report(&facts);
+    assert_eq!(
+        answer.about.as_deref(),
+        Some("deep, walked page tables and free lists in 712 ms")
+    );
+    let text = lines(&answer).join("\n");
+    assert!(
+        text.contains("    malloc, free but held     400 MiB"),
+        "{text}"
+    );
+    assert!(
+        text.contains("    proportional             2.83 GiB"),
+        "{text}"
+    );
+}
+
+#[test]
+fn rates_and_times_have_the_digits_they_deserve() {
+    let check = |seconds, expected: &str| {
+        assert_eq!(verdict::about(Duration::from_secs(seconds)), expected);
+    };
+    check(45, "45 s");
+    check(600, "10 min");
+    check(3840, "64 min");
+    check(18_000, "5 h");
+}
