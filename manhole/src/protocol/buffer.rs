@@ -149,4 +149,14 @@ mod tests {
         assert_eq!(buffer.take(0), Some(&b""[..]));
         assert!(!buffer.has_partial());
     }
+
+    #[test]
+    fn a_run_taken_from_a_partial_line_leaves_the_rest_of_it() {
+        let mut buffer = Buffer::default();
+        buffer.feed(b"abc");
+        assert_eq!(buffer.take_line(8), None);
+        assert_eq!(buffer.take(2), Some(&b"ab"[..]));
+        buffer.feed(b"\nd");
+        assert_eq!(buffer.take_line(8), Some(Line::Whole(b"c")));
+    }
 }

@@ -22,8 +22,7 @@ pub fn encode_progress(id: u64, done: f64, total: Option<f64>, unit: &str) -> St
     format!("{{\"id\":{id},\"progress\":{{\"done\":{done},\"total\":{total},\"unit\":{unit}}}}}\n")
 }
 
-/// The line before `len` raw bytes of command `id`'s reply; `len` is at most
-/// [`CHUNK_MAX`](super::super::CHUNK_MAX).
+/// The line before `len` raw bytes of command `id`'s reply; `len` is at most 256 KiB.
 ///
 /// `name` is a file name for what has one; `stream` marks lines that are shown as they come.
 pub fn encode_data_header(
