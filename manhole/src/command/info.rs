@@ -172,12 +172,15 @@ fn console(state: &State) -> Fields {
 }
 
 fn who_may(state: &State, owner: u32) -> String {
-    let parts: Vec<String> = Level::ALL
+    let who = |level| state.access.who_has(level, owner);
+    if who(Level::Control) == who(Level::View) {
+        return format!("{}: everything", who(Level::View));
+    }
+    let parts = Level::ALL
         .into_iter()
         .rev()
-        .map(|level| format!("{level}: {}", state.access.who_has(level, owner)))
-        .collect();
-    parts.join("; ")
+        .map(|level| format!("{level}: {}", who(level)));
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 fn application() -> Fields {
@@ -225,7 +228,8 @@ fn missing(state: &State, identity: &Identity) -> Vec<String> {
             differing.join(", ")
         ));
     }
-    if let Some(why) = threads::status().and_then(|status| status.refused) {
+    let refused = threads::status().and_then(|status| status.refused);
+    if let Some(why) = refused.filter(|_| threads::wanted()) {
         missing.push(format!("application code is refused: {why}"));
     }
     if identity.age_ns.is_none() {

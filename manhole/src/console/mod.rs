@@ -2,11 +2,13 @@
 
 mod builder;
 mod environment;
+mod exit;
 mod fork;
 mod handle;
 mod island;
 mod log_line;
 mod start;
+mod tick;
 
 pub use builder::{AfterFork, Builder, Signal};
 pub use handle::{Console, Status};

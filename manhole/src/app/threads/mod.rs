@@ -72,6 +72,11 @@ pub(crate) fn want() {
     }
 }
 
+/// Whether anything was registered that needs a thread.
+pub(crate) fn wanted() -> bool {
+    WANTED.load(Ordering::Relaxed)
+}
+
 /// From now on application code is refused, and `why` is what callers are told.
 pub(crate) fn refuse(why: impl Into<Cow<'static, str>>) {
     if let Some(pool) = current() {
