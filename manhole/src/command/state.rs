@@ -74,6 +74,8 @@ impl Access {
 pub(crate) struct Island {
     /// Why the descriptor table is shared with the host, if it is.
     pub shared_table: Option<String>,
+    /// The better places that were not taken, as `path: reason`.
+    pub passed_over: Vec<String>,
     /// What is missing, one sentence each.
     pub missing: Vec<String>,
 }

@@ -14,8 +14,8 @@ pub(super) struct Environment {
     pub dir: Option<PathBuf>,
     /// `MANHOLE_MAX_LEVEL`.
     pub max_level: Option<Level>,
-    /// The first entry of `RUNTIME_DIRECTORY`, which systemd sets.
-    pub runtime_dir: Option<PathBuf>,
+    /// `RUNTIME_DIRECTORY`, which systemd sets; of its entries the first counts.
+    pub runtime_directory: Option<OsString>,
     /// What could not be understood, a sentence each.
     pub complaints: Vec<String>,
 }
@@ -48,10 +48,7 @@ fn parse(get: impl Fn(&str) -> Option<OsString>, secure: bool) -> Environment {
     found.dir = get("MANHOLE_DIR")
         .filter(|dir| !dir.is_empty())
         .map(PathBuf::from);
-    found.runtime_dir = get("RUNTIME_DIRECTORY").and_then(|dirs| {
-        let first = dirs.to_str()?.split(':').next()?.to_owned();
-        (!first.is_empty()).then(|| PathBuf::from(first))
-    });
+    found.runtime_directory = get("RUNTIME_DIRECTORY");
     if let Some(level) = get("MANHOLE_MAX_LEVEL").filter(|level| !level.is_empty()) {
         match level.to_str().unwrap_or("?").parse() {
             Ok(level) => found.max_level = Some(level),
@@ -121,7 +118,7 @@ mod tests {
         check(&[("MANHOLE_MAX_LEVEL", "root")], false, level);
         let dirs = Environment {
             dir: Some("/a".into()),
-            runtime_dir: Some("/run/x".into()),
+            runtime_directory: Some("/run/x:/run/y".into()),
             ..Environment::default()
         };
         check(

@@ -1,12 +1,19 @@
 //! The console's own thread: its descriptor table, its socket, its runtime.
 
-use super::{Status, builder::Place, environment::Environment, handle::Inner};
+use super::{Status, builder, environment::Environment, handle::Inner, hooks::Console};
 use crate::{
-    app::messages,
     command::State,
     model::Level,
-    sys::{self, table::TableKind},
-    transport,
+    probe::vitals::Extra,
+    sys::{
+        self,
+        table::{self, TableKind},
+    },
+    transport::{
+        bind::{self, Options, Place},
+        credentials::Policy,
+        serve::{self, Setup},
+    },
 };
 use std::{
     os::fd::{AsRawFd, OwnedFd, RawFd},
@@ -36,12 +43,12 @@ pub(super) enum Site {
 pub(super) struct Handover(Option<(OwnedFd, Receiver<TableKind>)>);
 
 /// Splits a place into what the island needs and what stays with the installing thread.
-pub(super) fn hand_over(place: Place) -> (Site, Handover) {
+pub(super) fn hand_over(place: builder::Place) -> (Site, Handover) {
     let site = match place {
-        Place::Default => Site::Default,
-        Place::Dir(dir) => Site::Dir(dir),
-        Place::Path(path) => Site::Path(path),
-        Place::Listener(listener) => {
+        builder::Place::Default => Site::Default,
+        builder::Place::Dir(dir) => Site::Dir(dir),
+        builder::Place::Path(path) => Site::Path(path),
+        builder::Place::Listener(listener) => {
             let (sender, receiver) = channel();
             let site = Site::Listener(listener.as_raw_fd(), sender);
             return (site, Handover(Some((listener, receiver))));
@@ -74,6 +81,8 @@ pub(super) struct Plan {
     pub dormant: Option<i32>,
     /// Whether others than the owner and root are let in.
     pub open_to_others: bool,
+    /// Whether the builder chose the cap, also for an undumpable process.
+    pub cap_is_chosen: bool,
 }
 
 /// The thread's whole life. Nothing that goes wrong here reaches the process.
@@ -104,54 +113,75 @@ pub(super) fn invitation(path: &Path, state: &State) -> String {
     format!("echo triage | nc -U {}   ({who}{cap})", path.display())
 }
 
-/// Provisional until the transport layer lands.
 fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
     let Some(state) = inner.state.clone() else {
         return Ok(());
     };
-    if let TableKind::Shared { reason } = sys::table::enter(None) {
-        state.note_island(|island| island.shared_table = Some(reason));
+    let place = enter_table(&state, plan.place, &plan.environment);
+    if let Some(signal) = plan.dormant {
+        sys::activation::prepare(signal)
+            .map_err(|error| format!("failed to wait for signal {signal}: {error}"))?;
+        sys::activation::wait();
+        if state.closing.load(Ordering::SeqCst) {
+            return Ok(());
+        }
     }
-    let dir = match plan.place {
-        Site::Dir(dir) => dir,
-        _ => plan
-            .environment
-            .dir
-            .unwrap_or_else(|| PathBuf::from(format!("/tmp/manhole-{}", sys::euid()))),
+    let options = Options {
+        place,
+        runtime_directory: plan.environment.runtime_directory,
+        open_to_others: plan.open_to_others,
+        ..Options::default()
     };
-    let _ = std::fs::create_dir_all(&dir);
-    let path = dir.join(format!("{}.sock", state.pid));
-    let _ = std::fs::remove_file(&path);
+    let bound = bind::bind(&options).map_err(|error| format!("{error:#}"))?;
+    state.vitals.tick(Extra::default());
+    let policy = Policy {
+        access: state.access.clone(),
+        cap_is_chosen: plan.cap_is_chosen,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(async move {
-        let listener = tokio::net::UnixListener::bind(&path).map_err(|error| error.to_string())?;
-        state.set_path(Some(path));
-        inner.set(Status::Listening);
-        let mut number = 0;
-        while !state.closing.load(Ordering::SeqCst) {
-            let Ok((stream, _)) = listener.accept().await else {
-                continue;
-            };
-            number += 1;
-            let peer = sys::peer::credentials(&stream).map_err(|error| error.to_string())?;
-            let caller = crate::model::Caller {
-                uid: peer.uid,
-                gid: peer.gid,
-                pid: peer.pid,
-                level: Level::Control,
-                connection: number,
-            };
-            tokio::spawn(crate::session::converse(
-                stream,
-                caller,
-                crate::session::Connection::new(),
-                state.clone(),
-            ));
+        .build()
+        .map_err(|error| format!("failed to build the console's runtime: {error}"))?;
+    let hooks = Arc::new(Console {
+        inner: inner.clone(),
+        state,
+    });
+    let setup = Setup {
+        bound,
+        options,
+        policy,
+        hooks,
+        tick: serve::TICK,
+    };
+    let served = runtime.block_on(serve::run(setup));
+    // Conversations end with the runtime; nobody waits for a worker that is slow to notice.
+    runtime.shutdown_background();
+    served.map_err(|error| format!("failed to watch the console's socket: {error}"))
+}
+
+/// Leaves the host's descriptor table, taking the listener along if there is one.
+fn enter_table(state: &State, site: Site, environment: &Environment) -> Place {
+    let keep = match &site {
+        Site::Listener(number, _) => Some(*number),
+        _ => None,
+    };
+    let entered = table::enter(keep);
+    state.note_island(|island| match &entered {
+        TableKind::Private { flaw: None } => {}
+        TableKind::Private { flaw: Some(flaw) } => island.missing.push(flaw.clone()),
+        TableKind::Shared { reason } => island.shared_table = Some(reason.clone()),
+    });
+    match site {
+        Site::Default => Place::Search {
+            dir: environment.dir.clone(),
+        },
+        Site::Dir(dir) => Place::Search { dir: Some(dir) },
+        Site::Path(path) => Place::Path(path),
+        Site::Listener(number, told) => {
+            let listener = table::adopt(number);
+            let _ = told.send(entered);
+            Place::Listener(listener)
         }
-        Ok(())
-    })
+    }
 }

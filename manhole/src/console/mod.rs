@@ -5,6 +5,7 @@ mod environment;
 mod exit;
 mod fork;
 mod handle;
+mod hooks;
 mod island;
 mod log_line;
 mod start;

@@ -173,6 +173,7 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
         environment,
         dormant: dormant.map(|signal| signal.number()),
         open_to_others: !builder.uids.is_empty() || !builder.gids.is_empty(),
+        cap_is_chosen: builder.max_level.is_some(),
     };
     let theirs = inner.clone();
     let spawned = sys::signals::blocked_while(|| {

@@ -20,7 +20,7 @@ use nix::{
 };
 use std::{
     fs,
-    os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
 /// Which table the calling thread uses now.
@@ -52,6 +52,16 @@ pub(crate) fn enter(keep: Option<RawFd>) -> TableKind {
         fork::table_is_shared();
     }
     entered
+}
+
+/// The descriptor that [`enter`] kept.
+///
+/// With a private table it is the only owner of that number there; with a shared one the host must
+/// give up its own, which `enter`'s answer tells.
+pub(crate) fn adopt(number: RawFd) -> OwnedFd {
+    // SAFETY: the number was an open descriptor of the host when `enter` copied the table, nothing
+    // else in this table owns the copy, and with a shared table the host's owner is forgotten.
+    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
 fn shared(reason: impl Into<String>) -> TableKind {

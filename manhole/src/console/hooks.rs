@@ -1,0 +1,67 @@
+//! What the accept loop asks of the layers above it.
+
+use super::{Status, exit, handle::Inner, island, tick};
+use crate::{
+    app::messages,
+    command::{Entry, State},
+    model::{Caller, Dialect, Failure},
+    session::{self, Connection},
+    sys,
+    transport::{bind::Bound, serve::Hooks},
+};
+use std::sync::{Arc, atomic::Ordering};
+use tokio::net::UnixStream;
+
+/// The console as the accept loop sees it.
+pub(super) struct Console {
+    pub inner: Arc<Inner>,
+    pub state: Arc<State>,
+}
+
+impl Hooks for Console {
+    async fn converse(self: Arc<Self>, stream: UnixStream, caller: Caller, connection: Connection) {
+        self.state.connections.fetch_add(1, Ordering::Relaxed);
+        session::converse(stream, caller, connection, self.state.clone()).await;
+    }
+
+    async fn refuse(self: Arc<Self>, stream: UnixStream, caller: Caller, failure: Failure) {
+        let entry = Entry {
+            caller,
+            admitted: false,
+            client: None,
+            dialect: Dialect::Text,
+            line: "(connect)".to_owned(),
+        };
+        self.state.audit.add(entry.record(failure.code.name(), 0, 0));
+        session::refuse(stream, failure).await;
+    }
+
+    fn listens(&self, bound: &Bound) {
+        self.state.euid.store(sys::euid(), Ordering::Relaxed);
+        self.state.set_path(bound.path().map(Into::into));
+        self.state.note_island(|island| island.passed_over = bound.refusals().to_vec());
+        exit::remember(bound.mark());
+        let late = self.inner.status() == Status::Dormant;
+        self.inner.set(Status::Listening);
+        if late && let Some(path) = bound.path() {
+            messages::note(island::invitation(path, &self.state));
+            tick::late_messages();
+        }
+    }
+
+    fn message(&self, text: String, bad: bool) {
+        match bad {
+            true => messages::warn(text),
+            false => messages::note(text),
+        }
+        tick::late_messages();
+    }
+
+    fn tick(&self) {
+        tick::tick(&self.state);
+    }
+
+    fn closing(&self) -> bool {
+        self.state.closing.load(Ordering::SeqCst)
+    }
+}
