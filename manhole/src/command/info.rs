@@ -221,7 +221,12 @@ fn missing(state: &State, identity: &Identity) -> Vec<String> {
             "the descriptor table is shared with the process ({why}): at its limit no client can connect"
         ));
     }
-    missing.extend(island.passed_over.into_iter().map(|place| format!("not listening in {place}")));
+    missing.extend(
+        island
+            .passed_over
+            .into_iter()
+            .map(|place| format!("not listening in {place}")),
+    );
     let differing = identity.leader.differences(&identity.own);
     if !differing.is_empty() {
         missing.push(format!(

@@ -24,22 +24,28 @@ impl Hooks for Console {
         session::converse(stream, caller, connection, self.state.clone()).await;
     }
 
-    async fn refuse(self: Arc<Self>, stream: UnixStream, caller: Caller, failure: Failure) {
+    fn refused(&self, caller: &Caller, failure: &Failure) {
         let entry = Entry {
-            caller,
+            caller: caller.clone(),
             admitted: false,
             client: None,
             dialect: Dialect::Text,
             line: "(connect)".to_owned(),
         };
-        self.state.audit.add(entry.record(failure.code.name(), 0, 0));
+        self.state
+            .audit
+            .add(entry.record(failure.code.name(), 0, 0));
+    }
+
+    async fn refuse(self: Arc<Self>, stream: UnixStream, failure: Failure) {
         session::refuse(stream, failure).await;
     }
 
     fn listens(&self, bound: &Bound) {
         self.state.euid.store(sys::euid(), Ordering::Relaxed);
         self.state.set_path(bound.path().map(Into::into));
-        self.state.note_island(|island| island.passed_over = bound.refusals().to_vec());
+        self.state
+            .note_island(|island| island.passed_over = bound.refusals().to_vec());
         exit::remember(bound.mark());
         let late = self.inner.status() == Status::Dormant;
         self.inner.set(Status::Listening);

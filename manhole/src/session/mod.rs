@@ -69,3 +69,6 @@ pub(crate) async fn converse(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

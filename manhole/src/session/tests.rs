@@ -1,0 +1,291 @@
+//! Whole conversations over a socket pair, without an island: what goes in, what comes out.
+
+use super::*;
+use crate::{
+    command::{Access, Nobody},
+    model::Level,
+};
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream as Client,
+    time::Instant,
+};
+
+fn state() -> Arc<State> {
+    let name = "demo".to_owned();
+    Arc::new(State::new(name, None, Access::default(), Box::new(Nobody)))
+}
+
+/// Serves one end of a pair on a thread of its own and gives the other end.
+fn connect(level: Level, state: &Arc<State>) -> (Client, Connection) {
+    let (ours, theirs) = Client::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let connection = Connection::new();
+    let (handle, state) = (connection.clone(), state.clone());
+    let caller = Caller {
+        uid: 7,
+        gid: 7,
+        pid: 1,
+        level,
+        connection: 1,
+    };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            let stream = UnixStream::from_std(ours).unwrap();
+            converse(stream, caller, handle, state).await;
+        });
+    });
+    theirs
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    (theirs, connection)
+}
+
+fn talk_as(level: Level, input: &str) -> String {
+    let (mut client, _) = connect(level, &state());
+    client.write_all(input.as_bytes()).unwrap();
+    let mut reply = Vec::new();
+    client.read_to_end(&mut reply).unwrap();
+    String::from_utf8(reply).unwrap()
+}
+
+fn talk(input: &str) -> String {
+    talk_as(Level::Control, input)
+}
+
+fn read_until(client: &mut Client, end: &str) -> String {
+    let (mut reply, mut byte) = (Vec::new(), [0]);
+    while !reply.ends_with(end.as_bytes()) {
+        assert_eq!(
+            client.read(&mut byte).unwrap(),
+            1,
+            "{:?}",
+            String::from_utf8_lossy(&reply)
+        );
+        reply.push(byte[0]);
+    }
+    String::from_utf8(reply).unwrap()
+}
+
+#[test]
+fn batch_answers_every_line_and_closes_by_itself() {
+    let one = talk("version\n");
+    assert!(one.starts_with("service     demo\n"), "{one}");
+    let two = talk("version; quit\n");
+    assert!(
+        two.starts_with("== version\nservice     demo\n") && two.ends_with("== quit\n"),
+        "{two}"
+    );
+    assert_eq!(
+        talk("nope\n# a comment\n\nnope\n")
+            .matches("ERR unknown nope")
+            .count(),
+        2
+    );
+    assert_eq!(talk("# only a comment\n"), "");
+}
+
+#[test]
+fn ten_thousand_pipelined_commands_are_all_answered() {
+    let reply = talk(&"x\n".repeat(10_000));
+    assert_eq!(reply.matches("ERR unknown x: ").count(), 10_000);
+}
+
+#[test]
+fn keep_mode_counts_and_stays_open() {
+    let (mut client, _) = connect(Level::View, &state());
+    client.write_all(b"mode keep\nversion\n").unwrap();
+    let head = read_until(&mut client, "\n");
+    let count: usize = head.strip_prefix("DATA ").unwrap().trim().parse().unwrap();
+    let mut body = vec![0; count];
+    client.read_exact(&mut body).unwrap();
+    assert!(body.starts_with(b"service"));
+    assert_eq!(read_until(&mut client, "\n"), "OK\n");
+    client.write_all(b"nope; audit --rows 0\n").unwrap();
+    assert!(read_until(&mut client, "\n").starts_with("ERR unknown nope: "));
+    assert!(read_until(&mut client, "\n").starts_with("ERR usage audit: --rows is 0"));
+    client.write_all(b"quit\n").unwrap();
+    assert_eq!(read_until(&mut client, "\n"), "OK\n");
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_prompt_greets_and_asks_again() {
+    let (mut client, _) = connect(Level::Inspect, &state());
+    client.write_all(b"\n").unwrap();
+    let prompt = format!("demo[{}]> ", std::process::id());
+    let banner = read_until(&mut client, &prompt);
+    assert!(
+        banner.contains("You: uid 7, level inspect.\nType triage to start"),
+        "{banner}"
+    );
+    client.write_all(b"nope\n").unwrap();
+    let reply = read_until(&mut client, &prompt);
+    assert!(
+        reply.starts_with("ERR unknown nope") && reply.contains("\n\n"),
+        "{reply}"
+    );
+    client.write_all(b"exit\n").unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_line_without_its_end_is_not_run() {
+    let (mut client, _) = connect(Level::Control, &state());
+    client.write_all(b"version").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).unwrap();
+    assert!(
+        reply.starts_with("ERR syntax the last line has no line end"),
+        "{reply}"
+    );
+}
+
+#[test]
+fn a_smuggled_request_ends_the_conversation_before_it_runs_anything() {
+    let reply = talk("version\nGET /x HTTP/1.1\r\nversion\n");
+    assert_eq!(reply.matches("service").count(), 1, "{reply}");
+    assert!(reply.contains("ERR protocol"), "{reply}");
+    let reply = talk("vars\nHost: evil\nversion\n");
+    assert!(!reply.contains("service     demo"), "{reply}");
+}
+
+#[test]
+fn a_level_that_does_not_suffice_is_told_who_has_it() {
+    let reply = talk_as(Level::View, "audit\n");
+    assert!(
+        reply.starts_with("ERR denied audit: needs level inspect, uid 7 has view; uid "),
+        "{reply}"
+    );
+    let reply = talk_as(Level::View, "GET /cmd/audit HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(reply.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{reply}");
+}
+
+#[test]
+fn the_machine_dialect_answers_by_id_and_survives_bad_lines() {
+    let (mut client, _) = connect(Level::View, &state());
+    client
+        .write_all(b"{\"id\":7,\"command\":[\"version\"],\"client\":\"test 1\"}\n{\"huh\":1}\n")
+        .unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).unwrap();
+    assert!(reply.contains("{\"id\":7,\"data\":"), "{reply}");
+    assert!(
+        reply.contains("{\"id\":7,\"end\":{\"status\":\"ok\""),
+        "{reply}"
+    );
+    assert!(
+        reply.contains("{\"id\":0,\"end\":{\"status\":\"error\",\"code\":\"protocol\""),
+        "{reply}"
+    );
+}
+
+#[test]
+fn http_serves_one_request_with_its_length() {
+    let reply = talk("GET /cmd/version?json=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    for header in [
+        "Content-Type: application/json",
+        "X-Content-Type-Options: nosniff",
+        "Content-Length: ",
+    ] {
+        assert!(reply.contains(header), "{header}: {reply}");
+    }
+    assert!(reply.contains("\"name\":\"demo\""), "{reply}");
+}
+
+#[test]
+fn what_http_does_not_serve_gets_its_status() {
+    let check = |request: &str, status: &str| {
+        let reply = talk(request);
+        assert!(
+            reply.starts_with(&format!("HTTP/1.1 {status}")),
+            "{request:?}: {reply}"
+        );
+    };
+    check("GET /nope HTTP/1.1\r\nHost: x\r\n\r\n", "404");
+    check("GET /debug/pprof HTTP/1.1\r\nHost: x\r\n\r\n", "301");
+    check("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403");
+    check(
+        "GET / HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n\r\n",
+        "403",
+    );
+    check(
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "501",
+    );
+    check(
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n",
+        "413",
+    );
+    check("PUT / HTTP/1.1\r\nHost: x\r\n\r\n", "405");
+    check("GET /cmd/audit?rows=0 HTTP/1.1\r\nHost: x\r\n\r\n", "400");
+    check(
+        &format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65)),
+        "431",
+    );
+    check("GET / HTTP/1.1\nHost: x\n\n", "400");
+}
+
+#[test]
+fn every_first_byte_has_an_end() {
+    for byte in 0..=255_u8 {
+        let (mut client, _) = connect(Level::View, &state());
+        client.write_all(&[byte, b'\n']).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut reply = Vec::new();
+        client.read_to_end(&mut reply).unwrap();
+    }
+}
+
+#[test]
+fn an_idle_connection_whose_place_is_needed_is_told() {
+    let (mut client, connection) = connect(Level::View, &state());
+    client.write_all(b"mode keep\n").unwrap();
+    client.write_all(b"version\n").unwrap();
+    read_until(&mut client, "OK\n");
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !connection.evict() {
+        assert!(Instant::now() < patience);
+        std::thread::yield_now();
+    }
+    assert!(
+        read_until(&mut client, "\n")
+            .starts_with("ERR busy this connection was the longest idle one")
+    );
+}
+
+#[test]
+fn every_command_is_audited_whatever_became_of_it() {
+    let state = state();
+    let (mut client, _) = connect(Level::View, &state);
+    client
+        .write_all(b"version\nnope --password x\naudit\n")
+        .unwrap();
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).unwrap();
+    let records = state.audit.records();
+    let seen: Vec<(&str, &str)> = records
+        .iter()
+        .map(|record| (record.line.as_str(), record.result))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("version", "ok"),
+            ("nope --password ***", "unknown"),
+            ("audit", "denied")
+        ]
+    );
+    assert!(
+        records
+            .iter()
+            .all(|record| record.uid == 7 && record.dialect == "text")
+    );
+}
