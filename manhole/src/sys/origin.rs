@@ -4,7 +4,7 @@
 //! load, and also for children made without libc's knowledge (raw clone, perhaps as pid 1 of a
 //! namespace whose pid is 1 as well). Kernels that cannot wipe are asked for the pid.
 
-use nix::{libc, sys::mman};
+use nix::sys::mman;
 use std::{
     num::NonZeroUsize,
     ptr,

@@ -205,7 +205,7 @@ fn verify(directory: &Directory, name: &OsStr, mode: Mode) -> Result<FileStat, R
             "was replaced while we bound in it",
         ));
     }
-    // bind() applies the umask. The entry cannot be a link by now: nobody else writes here.
+    // bind() applies the umask. The entry cannot be a link by now: nobody else can replace it.
     if mode_of(&stat) != mode {
         fchmodat(&directory.fd, name, mode, FchmodatFlags::FollowSymlink)
             .map_err(Refusal::errno(&path, "chmod"))?;

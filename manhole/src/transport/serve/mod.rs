@@ -21,7 +21,7 @@ use crate::{
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,

@@ -12,6 +12,7 @@ use std::{
     io::{Read, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream as Client},
     path::{Path, PathBuf},
+    pin::pin,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
