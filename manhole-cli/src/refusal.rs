@@ -1,8 +1,9 @@
 //! Explaining a refusal: who one is, who may, and what is possible all the same. The console knows
 //! numbers only; their names are looked up here.
 
-use manhole::client::{CallError, Failure, Kind, Trouble};
-use nix::unistd::{Uid, User, geteuid};
+use manhole::client::{CallError, Failure, Kind, Patience, Trouble};
+use nix::unistd::{Gid, Group, Uid, User, geteuid};
+use serde_json::Value;
 
 use crate::{
     table::{self, Entry},
@@ -23,66 +24,133 @@ pub(crate) fn user_name(uid: u32) -> Option<String> {
     Some(user.name)
 }
 
-/// Makes the refusal of one command understandable.
-pub(crate) fn explain(opened: &mut Opened, words: &[String], failure: &Failure) -> Trouble {
-    let level = opened.hello().map(|hello| hello.level.clone());
-    let table = table::fetch(&mut opened.client, SILENT * 2).unwrap_or_default();
-    let mut trouble = Trouble::new(
-        Kind::Refused,
-        format!(
-            "refused by {}: {}",
-            opened.label(),
-            reason(&table, words, level.as_deref().ok(), failure)
-        ),
-    );
-    trouble.details = details(level.as_deref().ok(), opened.client.uid(), &table);
-    trouble
+/// Puts names behind the numbers of a text like `uid 1003 and 0, gid 4`.
+fn with_names(text: &str) -> String {
+    let mut looks_up: Option<fn(u32) -> Option<String>> = None;
+    let words = text.split(' ').map(|word| {
+        let number = word.trim_end_matches([',', ';', '.']);
+        match (word, number.parse::<u32>()) {
+            ("uid", _) => looks_up = Some(user_name),
+            ("gid", _) => looks_up = Some(group_name),
+            (_, Ok(id)) => {
+                if let Some(name) = looks_up.and_then(|look_up| look_up(id)) {
+                    let behind = word.get(number.len()..).unwrap_or_default();
+                    return format!("{number} ({name}){behind}");
+                }
+            }
+            ("and", _) => {}
+            _ => looks_up = None,
+        }
+        word.to_owned()
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
-fn reason(table: &[Entry], words: &[String], level: Option<&str>, failure: &Failure) -> String {
-    let entry = table::called(table, words).filter(|entry| !entry.allowed);
-    match (entry, level) {
-        (Some(entry), Some(level)) => format!(
-            "{:?} needs level {}, you have {level}",
-            entry.name, entry.level
-        ),
+fn group_name(gid: u32) -> Option<String> {
+    let group = Group::from_gid(Gid::from_raw(gid)).ok()??;
+    Some(group.name)
+}
+
+/// What the console says about itself that explains a refusal; all of it may be missing.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct House {
+    /// Our level.
+    level: Option<String>,
+    /// Who has which level: `control: uid 0; inspect: uid 0, gid 4; ...`.
+    who_may: String,
+    /// The level that nobody exceeds.
+    cap: String,
+    /// The commands.
+    table: Vec<Entry>,
+}
+
+impl House {
+    fn ask(opened: &mut Opened) -> Self {
+        let level = opened.hello().ok().map(|hello| hello.level.clone());
+        let table = table::fetch(&mut opened.client, SILENT * 2).unwrap_or_default();
+        let words = ["info", "--json"].map(str::to_owned);
+        let info = opened
+            .client
+            .collect(&words, Patience::of(SILENT * 2), 1 << 20);
+        let info: Value = info
+            .ok()
+            .and_then(|(output, _)| serde_json::from_slice(&output).ok())
+            .unwrap_or_default();
+        let console = |key: &str| {
+            let text = info
+                .pointer(&format!("/data/console/{key}"))
+                .and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        Self {
+            level,
+            who_may: console("who_may"),
+            cap: console("max_level"),
+            table,
+        }
+    }
+
+    /// Who has `level`, in the console's words.
+    fn who(&self, level: &str) -> Option<&str> {
+        let mut parts = self.who_may.split("; ");
+        parts.find_map(|part| part.strip_prefix(level)?.strip_prefix(": "))
+    }
+}
+
+/// Makes the refusal of one command understandable.
+pub(crate) fn explain(opened: &mut Opened, words: &[String], failure: &Failure) -> Trouble {
+    let house = House::ask(opened);
+    let entry = table::called(&house.table, words).filter(|entry| !entry.allowed);
+    let reason = match (entry, &house.level) {
+        (Some(entry), Some(level)) => {
+            format!(
+                "{:?} needs level {}, you have {level}",
+                entry.name, entry.level
+            )
+        }
         // An argument of it needs more than the command itself; the console says which.
         _ => failure.text.clone(),
-    }
+    };
+    let needed = entry.map_or("control", |entry| entry.level.as_str());
+    let text = format!("refused by {}: {reason}", opened.label());
+    let mut trouble = Trouble::new(Kind::Refused, text);
+    trouble.details = details(&house, needed);
+    trouble
 }
 
 /// Makes the refusal of the whole connection understandable; other trouble stays as it is.
 pub(crate) fn explain_door(opened: &Opened, error: CallError) -> Trouble {
     match error {
         CallError::Lost(trouble) if trouble.kind == Kind::Refused => {
-            let text = format!("refused by {}: {}", opened.label(), trouble.text);
-            let mut refused = Trouble::new(Kind::Refused, text);
-            refused.details = details(None, opened.client.uid(), &[]);
-            refused
+            let text = format!(
+                "refused by {}: {}",
+                opened.label(),
+                with_names(&trouble.text)
+            );
+            Trouble::new(Kind::Refused, text)
         }
         other => other.into(),
     }
 }
 
-fn details(level: Option<&str>, owner: u32, table: &[Entry]) -> Vec<String> {
+fn details(house: &House, needed: &str) -> Vec<String> {
     let me = user(geteuid().as_raw());
-    let mut lines = vec![match level {
-        Some(level) => format!("you are        {me}, allowed as {level} by the service"),
-        None => format!("you are        {me}"),
-    }];
-    lines.push(match owner {
-        0 => "who may        root; the service may cap everyone (info says so)".to_owned(),
-        owner => format!(
-            "who may        {}, root; the service may cap everyone (info says so)",
-            user(owner)
-        ),
-    });
-    let allowed: Vec<&str> = table
-        .iter()
-        .filter(|entry| entry.allowed)
-        .map(|entry| entry.name.as_str())
-        .collect();
-    if let (Some(level), false) = (level, allowed.is_empty()) {
+    let Some(level) = &house.level else {
+        return vec![format!("you are        {me}")];
+    };
+    let mut lines = vec![format!(
+        "you are        {me}, allowed as {level} by the service"
+    )];
+    if let Some(who) = house.who(needed) {
+        let cap = match house.cap.as_str() {
+            "" | "control" => String::new(),
+            cap => format!("; the service caps everyone at {cap}"),
+        };
+        lines.push(format!("who may        {}{cap}", with_names(who)));
+    }
+    let allowed = house.table.iter().filter(|entry| entry.allowed);
+    let allowed: Vec<&str> = allowed.map(|entry| entry.name.as_str()).collect();
+    if !allowed.is_empty() {
         lines.push(format!(
             "{:<14} {}",
             format!("with {level}"),
@@ -95,39 +163,45 @@ fn details(level: Option<&str>, owner: u32, table: &[Entry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manhole::client::Code;
+
+    fn house() -> House {
+        House {
+            level: Some("view".into()),
+            who_may: "control: uid 0; inspect: uid 0, gid 4; view: uid 7 and 0".into(),
+            cap: "inspect".into(),
+            table: table::parse(table::tests::TABLE).unwrap(),
+        }
+    }
 
     #[test]
-    fn a_refusal_says_what_is_needed_and_what_is_possible() {
-        let table = table::parse(table::tests::TABLE).unwrap();
-        let words = ["gc", "run"].map(str::to_owned);
-        let failure = Failure::new(Code::Denied, "gc run: needs level control, uid 7 has view");
-        assert_eq!(
-            reason(&table, &words, Some("view"), &failure),
-            "\"gc run\" needs level control, you have view"
-        );
-        let lines = details(Some("view"), 0, &table);
+    fn a_refusal_says_who_may_and_what_is_possible() {
+        let lines = details(&house(), "control");
         assert!(
             lines[0].ends_with("allowed as view by the service"),
             "{lines:?}"
+        );
+        assert_eq!(
+            lines[1],
+            "who may        uid 0 (root); the service caps everyone at inspect"
         );
         assert_eq!(lines[2], "with view      triage, quit, vars, vars get, cpu");
     }
 
     #[test]
-    fn an_argument_that_needs_more_is_told_in_the_consoles_words() {
-        let table = table::parse(table::tests::TABLE).unwrap();
-        let words = ["cpu", "--all"].map(str::to_owned);
-        let failure = Failure::new(Code::Denied, "cpu: --all needs level control");
-        assert_eq!(
-            reason(&table, &words, Some("inspect"), &failure),
-            failure.text
-        );
+    fn a_console_that_says_nothing_more_is_no_obstacle() {
+        let lines = details(&House::default(), "control");
+        assert_eq!(lines.len(), 1);
     }
 
     #[test]
-    fn users_have_names_where_the_system_knows_them() {
+    fn numbers_get_names_only_where_they_are_ids() {
+        let check = |text: &str, expected: &str| assert_eq!(with_names(text), expected);
+        check(
+            "uid 3999999999 may not use this console; uid 3999999998 and 0 may",
+            "uid 3999999999 may not use this console; uid 3999999998 and 0 (root) may",
+        );
+        check("uid 0, gid 0", "uid 0 (root), gid 0 (root)");
+        check("busy for 0 s", "busy for 0 s");
         assert_eq!(user(0), "uid 0 (root)");
-        assert_eq!(user(3_999_999_999), "uid 3999999999");
     }
 }

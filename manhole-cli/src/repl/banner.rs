@@ -14,8 +14,8 @@ pub(super) struct Facts {
     pub(super) limit: Option<u64>,
     /// How many threads it has.
     pub(super) threads: Option<u64>,
-    /// What is switched off, and how to switch it on.
-    pub(super) off: Option<String>,
+    /// What is missing, and how to add it.
+    pub(super) missing: Option<String>,
 }
 
 /// Both lines. Everything in them comes from the process: sanitise before it is shown.
@@ -46,8 +46,8 @@ pub(super) fn lines(hello: &Hello, pid: i32, facts: &Facts, user: &str) -> [Stri
         first.push_str(&format!(", {} thread{plural}", units::count(threads)));
     }
     let mut second = format!("level {} ({user})", hello.level);
-    if let Some(off) = &facts.off {
-        second.push_str(&format!("; {off}"));
+    if let Some(missing) = &facts.missing {
+        second.push_str(&format!("; {missing}"));
     }
     [first, second]
 }
@@ -73,14 +73,20 @@ pub(super) fn from_answer(answer: &[u8], facts: &mut Facts) {
         .or_else(|| find("limit_bytes"))
         .and_then(Value::as_u64);
     facts.limit = facts.limit.or(limit);
-    let off = find("off").and_then(Value::as_array);
-    let names = off
-        .into_iter()
-        .flatten()
-        .filter_map(|off| off.get("name")?.as_str());
-    let names: Vec<&str> = names.take(6).collect();
-    if !names.is_empty() {
-        facts.off = Some(format!("off: {} (info says what to add)", names.join(", ")));
+    let missing = find("missing").and_then(Value::as_array);
+    let missing = missing.into_iter().flatten();
+    let missing: Vec<&str> = missing
+        .filter_map(|row| row.get("what")?.as_str())
+        .collect();
+    match missing.as_slice() {
+        [] => {}
+        [one] => facts.missing = Some((*one).to_owned()),
+        several => {
+            facts.missing = Some(format!(
+                "{} things missing or limited: see info",
+                several.len()
+            ));
+        }
     }
 }
 
@@ -104,7 +110,7 @@ mod tests {
         };
         from_status(b"Name:\tx\nVmRSS:\t 3051356 kB\nThreads:\t60\n", &mut facts);
         from_answer(
-            br#"{"data":{"off":[{"name":"heap"},{"name":"leaks"}]}}"#,
+            br#"{"data":{"missing":[{"what":"heap: not installed"},{"what":"x"}]}}"#,
             &mut facts,
         );
         let [first, second] = lines(&hello, 4711, &facts, "uid 0");
@@ -114,7 +120,7 @@ mod tests {
         );
         assert_eq!(
             second,
-            "level control (uid 0); off: heap, leaks (info says what to add)"
+            "level control (uid 0); 2 things missing or limited: see info"
         );
     }
 

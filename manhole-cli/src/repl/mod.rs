@@ -15,7 +15,9 @@ use std::{
 
 use manhole::client::{Kind, Patience, Trouble, units, uptime};
 use nix::unistd::geteuid;
-use rustyline::{CompletionType, Config, Editor, error::ReadlineError, history::FileHistory};
+use rustyline::{
+    CompletionType, Config, Editor, config::Configurer, error::ReadlineError, history::FileHistory,
+};
 
 use crate::{
     args::Options,
@@ -137,10 +139,9 @@ impl Prompt {
                     ));
                 }
             };
-            if editor.add_history_entry(&line).unwrap_or(false) {
-                if let Some(path) = &history {
-                    let _ = editor.append_history(path);
-                }
+            let kept = editor.add_history_entry(&line).unwrap_or(false);
+            if let Some(path) = history.as_ref().filter(|_| kept) {
+                let _ = editor.append_history(path);
             }
             match redirect::parse(&line) {
                 Ok(job) if leaves(&job) => return Ok(None),
@@ -170,6 +171,8 @@ impl Prompt {
             .completion_type(CompletionType::List)
             .build();
         let mut editor = Editor::with_config(config).map_err(failed)?;
+        // A line at a time needs no synchronisation, and scripts that drive us need not see it.
+        editor.enable_synchronized_output(false);
         editor.set_helper(Some(self.assistant()));
         Ok(editor)
     }
@@ -181,10 +184,14 @@ impl Prompt {
     }
 
     /// Runs a line. A connection that was lost is made again, once; what was under way is not
-    /// repeated.
+    /// repeated, and nothing is run in a process that it was not typed for.
     fn execute(&mut self, job: &Job) -> Outcome {
-        if !self.opened.client.is_usable() {
-            self.revive()?;
+        if job.commands.is_empty() {
+            return Ok(None);
+        }
+        if !self.opened.client.is_usable() && !self.revive()? {
+            self.note("# the line was not run there: repeat it if it is meant for this process");
+            return Ok(Some(Kind::Failed));
         }
         match self.perform(job) {
             Err(trouble) if !self.opened.client.is_usable() && trouble.kind != Kind::Refused => {

@@ -17,32 +17,33 @@ const RESTART: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(300);
 
 impl Prompt {
-    /// Connects again, and says to whom.
+    /// Connects again, and says to whom; whether it is the same process.
     ///
     /// # Errors
     /// `NoTarget` when the process is gone and none of its name came up.
-    pub(super) fn revive(&mut self) -> Result<(), Trouble> {
+    pub(super) fn revive(&mut self) -> Result<bool, Trouble> {
         let before = self.opened.label();
         let name = match &self.opened.hello {
             Some(hello) => hello.name.clone(),
             None => String::new(),
         };
         let pid = self.opened.client.pid();
-        if let Ok(client) = self.opened.way.connect() {
-            if client.pid() == pid {
+        match self.opened.way.connect() {
+            Ok(client) if client.pid() == pid => {
                 self.opened.client = client;
                 self.note(&format!(
-                    "# {before} had closed the connection; it is open again"
+                    "# the connection to {before} was lost; it is open again"
                 ));
-                return Ok(());
+                return Ok(true);
             }
+            _ => {}
         }
         self.note(&format!("# {before} has ended"));
         let deadline = Instant::now() + RESTART;
         while Instant::now() < deadline {
             if self.follow(&name).is_some() {
                 self.announce();
-                return Ok(());
+                return Ok(false);
             }
             thread::sleep(GLANCE);
         }
