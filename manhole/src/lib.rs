@@ -16,6 +16,7 @@ mod transport;
 
 pub use app::{
     commands::{self, Arg, command},
+    reclaim::on_reclaim,
     routes::{Request, Response},
     vars,
 };

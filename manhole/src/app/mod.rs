@@ -9,6 +9,7 @@
 pub mod commands;
 mod lock;
 pub(crate) mod messages;
+pub mod reclaim;
 pub(crate) mod relay;
 pub mod routes;
 pub(crate) mod threads;

@@ -12,6 +12,8 @@ mod commands;
 mod context;
 mod dispatch;
 mod fds;
+mod gc;
+mod glob;
 mod help;
 mod info;
 mod memory;
@@ -23,6 +25,7 @@ mod suggest;
 mod table;
 mod threads;
 mod triage;
+mod vars;
 mod version;
 mod workers;
 

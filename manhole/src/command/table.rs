@@ -8,6 +8,12 @@ pub(crate) static BUILT_IN: &[&Command] = &[
     &super::threads::COMMAND,
     &super::memory::COMMAND,
     &super::fds::COMMAND,
+    &super::vars::COMMAND,
+    &super::vars::get::COMMAND,
+    &super::vars::set::COMMAND,
+    &super::vars::watch::COMMAND,
+    &super::gc::stats::COMMAND,
+    &super::gc::run::COMMAND,
     &super::help::COMMAND,
     &super::commands::COMMAND,
     &super::version::COMMAND,
@@ -19,4 +25,19 @@ pub(crate) static BUILT_IN: &[&Command] = &[
 /// Every HTTP path of the table.
 pub(crate) fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     BUILT_IN.iter().flat_map(|command| command.endpoints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::commands::RESERVED;
+
+    #[test]
+    fn an_application_cannot_take_the_first_word_of_a_command() {
+        for command in BUILT_IN {
+            let first = command.spec.name.split(' ').next().unwrap();
+            let remedy = "add its first word to RESERVED in app/commands/reserved.rs";
+            assert!(RESERVED.contains(&first), "{first}: {remedy}");
+        }
+    }
 }

@@ -10,8 +10,8 @@ mod level;
 mod spec;
 
 pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};
-pub(crate) use args::check;
 pub use args::{ArgValue, Args};
+pub(crate) use args::{check, parse_duration};
 pub use caller::{Caller, Dialect};
 pub use failure::{Code, Failure};
 pub use level::{Impact, Level};

@@ -49,6 +49,18 @@ pub(super) fn percentile(counts: &Sparse, share: f64) -> Option<u64> {
     Some(middle(usize::from(*bucket)))
 }
 
+/// How many of the recorded values are below each power of two with an exponent from `exponents`.
+pub(super) fn below(counts: &Sparse, exponents: impl Iterator<Item = u32>) -> Vec<(u64, u64)> {
+    let below = exponents.map(|exponent| {
+        let limit = 1_u64 << exponent;
+        let lower = counts
+            .iter()
+            .filter(|(bucket, _)| usize::from(*bucket) < index(limit));
+        (limit, lower.map(|(_, count)| count).sum())
+    });
+    below.collect()
+}
+
 /// What was recorded between two looks at the same growing counts.
 pub(super) fn difference(now: &Sparse, then: &Sparse) -> Vec<(u16, u64)> {
     let mut old = then.iter().peekable();
@@ -95,6 +107,13 @@ mod tests {
         check(0.99, 5);
         check(1.0, 9);
         assert_eq!(percentile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn what_is_below_a_power_of_two_is_counted_exactly() {
+        let counts = [0, 3, 4, 1023, 1024, 1025].map(|value| (index(value) as u16, 1));
+        let below = below(&counts, [0, 2, 10, 11].into_iter());
+        assert_eq!(below, [(1, 1), (4, 2), (1024, 4), (2048, 6)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Summary,
-    buckets::{BUCKETS, difference, index, percentile},
+    buckets::{BUCKETS, below, difference, index, percentile},
     lazy::Lazy,
     registry::Body,
     window::Window,
@@ -136,6 +136,16 @@ impl Histogram {
             window,
             total,
             sum: self.sum.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many values since the start are below each of some fixed bounds, ascending.
+    pub(super) fn below(&self) -> Vec<(u64, u64)> {
+        let counts = self.counts();
+        match self.unit {
+            Unit::Plain => below(&counts, 0..=20),
+            Unit::Nanos => below(&counts, 10..=36), // 1 us to 69 s
+            Unit::Bytes => below(&counts, (6..=36).step_by(2)),
         }
     }
 

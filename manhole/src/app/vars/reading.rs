@@ -1,10 +1,11 @@
 //! One look at the variables, for the commands.
 
 use super::{
-    Knob, Rate, Value,
+    Knob, Pending, Rate, Value,
     registry::{self, Body, Slot},
 };
 use crate::render::mask;
+use serde_json::Value as Json;
 use std::{sync::Arc, time::Instant};
 
 /// A variable at one moment.
@@ -18,6 +19,19 @@ pub(crate) struct Reading {
     pub value: Value,
     /// How fast a counter grows.
     pub rate: Option<Rate>,
+    /// What is to be known about a tunable.
+    pub setting: Option<Setting>,
+}
+
+/// A tunable beside its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    /// The value it began with.
+    pub default: Json,
+    /// What may be set, in words.
+    pub wanted: String,
+    /// The change that will be taken back.
+    pub pending: Option<Pending>,
 }
 
 /// Whether a variable shows numbers only, so that level view suffices.
@@ -46,7 +60,7 @@ fn kind(body: &Body) -> &'static str {
 
 fn look(slot: &'static Slot, body: &Body) -> Reading {
     let now = Instant::now();
-    let mut rate = None;
+    let (mut rate, mut setting) = (None, None);
     let value = match body {
         Body::Counter(counter) => {
             let count = counter.peek();
@@ -66,7 +80,14 @@ fn look(slot: &'static Slot, body: &Body) -> Reading {
         },
         Body::Map(map) => Value::Map(map.peek()),
         Body::Histogram(histogram) => Value::Histogram(histogram.peek(now)),
-        Body::Tunable(knob) => Value::Tunable(knob.current()),
+        Body::Tunable(knob) => {
+            setting = Some(Setting {
+                default: knob.default(),
+                wanted: knob.wanted(),
+                pending: knob.pending(),
+            });
+            Value::Tunable(knob.current())
+        }
         Body::Published(published) => published.read(),
     };
     Reading {
@@ -74,6 +95,7 @@ fn look(slot: &'static Slot, body: &Body) -> Reading {
         kind: kind(body),
         value,
         rate,
+        setting,
     }
 }
 
@@ -108,6 +130,14 @@ pub(crate) fn numbers(wanted: impl Fn(&str) -> bool) -> Vec<Reading> {
 /// Whether the variable `name` exists and whether it is a number.
 pub(crate) fn is_public(name: &str) -> Option<bool> {
     registry::find(name)?.body().as_ref().map(is_number)
+}
+
+/// How many values of the histogram `name` are below each of some fixed bounds, ascending.
+pub(crate) fn below(name: &str) -> Vec<(u64, u64)> {
+    match registry::find(name).and_then(Slot::body) {
+        Some(Body::Histogram(histogram)) => histogram.below(),
+        _ => Vec::new(),
+    }
 }
 
 /// Every tunable with its name, sorted.
