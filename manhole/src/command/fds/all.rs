@@ -1,12 +1,11 @@
 //! `fds --all`: one line for each descriptor.
 
-use super::group::{access, socket_place};
+use super::group::access;
 use crate::{
     command::threads::words::address,
     model::{Cell, Column, Table},
     probe::fds::{Descriptor, Kind, Socket, Sockets},
 };
-use std::collections::HashSet;
 
 /// Every descriptor, by number.
 pub(super) fn table(descriptors: &[Descriptor], sockets: &Sockets) -> Table {
@@ -47,10 +46,10 @@ fn socket_cells(descriptor: &Descriptor, socket: &Socket) -> Vec<Cell> {
         .local
         .as_ref()
         .map_or(Cell::Empty, |local| Cell::text(address(local)));
-    let place = match &socket.peer {
-        Some(peer) => address(peer),
-        None => socket_place(socket, &HashSet::new()),
-    };
+    let place = socket
+        .peer
+        .as_ref()
+        .map_or(Cell::Empty, |peer| Cell::text(address(peer)));
     vec![
         Cell::Id(descriptor.fd.into()),
         Cell::text(socket.protocol.name()),
@@ -60,11 +59,7 @@ fn socket_cells(descriptor: &Descriptor, socket: &Socket) -> Vec<Cell> {
         Cell::Empty,
         descriptor.link.inode.map_or(Cell::Empty, Cell::Id),
         local,
-        if place.is_empty() {
-            Cell::Empty
-        } else {
-            Cell::Text(place)
-        },
+        place,
     ]
 }
 

@@ -198,6 +198,9 @@ fn parse_internet(line: &str, protocol: Protocol) -> Option<(u64, Socket)> {
     let state = State::of_tcp(u8::from_str_radix(words.next()?, 16).ok()?);
     let (unsent, unread) = words.next()?.split_once(':')?;
     let inode = words.nth(4)?.parse().ok()?;
+    let unread = u64::from_str_radix(unread, 16).ok()?;
+    // The peer's FIN takes a place in the sequence, so the kernel counts it as a byte to be read.
+    let unread = unread.saturating_sub(u64::from(state == State::CloseWait));
     let connected = peer.port() != 0 || !peer.ip().is_unspecified();
     Some((
         inode,
@@ -206,7 +209,7 @@ fn parse_internet(line: &str, protocol: Protocol) -> Option<(u64, Socket)> {
             state,
             local: Some(Address::Internet(local)),
             peer: connected.then_some(Address::Internet(peer)),
-            unread: u64::from_str_radix(unread, 16).ok()?,
+            unread,
             unsent: u64::from_str_radix(unsent, 16).ok()?,
         },
     ))
@@ -295,7 +298,7 @@ mod tests {
 
     const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000     0        0 1229 1 0 100 0 0 10 0\n\
-   1: 0100007F:8AB2 0900020A:1538 08 00000010:00000000 00:00000000 00000000  1000        0 77 1 0 20 4 30 10 -1\n\
+   1: 0100007F:8AB2 0900020A:1538 08 00000010:00000001 00:00000000 00000000  1000        0 77 1 0 20 4 30 10 -1\n\
    2: 0100007F:8AB3 0900020A:1538 06 00000000:00000000 03:00000123 00000000     0        0 0 3 0\n";
 
     fn find(text: &str, parse: Parse, wanted: &[u64]) -> Sockets {
@@ -321,7 +324,11 @@ mod tests {
         );
         assert_eq!(listener.peer, None);
         let leaked = &found.by_inode[&77];
-        assert_eq!((leaked.state, leaked.unsent), (State::CloseWait, 16));
+        // One byte to read is the end of the stream.
+        assert_eq!(
+            (leaked.state, leaked.unsent, leaked.unread),
+            (State::CloseWait, 16, 0)
+        );
         assert_eq!(
             leaked.peer,
             Some(Address::Internet("10.2.0.9:5432".parse().unwrap()))
