@@ -1,7 +1,7 @@
 //! Explaining a refusal: who one is, who may, and what is possible all the same. The console knows
 //! numbers only; their names are looked up here.
 
-use manhole::client::{CallError, Failure, Kind, Patience, Trouble};
+use manhole::client::{CallError, Failure, Found, Kind, Patience, Trouble, safe_name};
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 use serde_json::Value;
 
@@ -131,6 +131,25 @@ pub(crate) fn explain_door(opened: &Opened, error: CallError) -> Trouble {
         }
         other => other.into(),
     }
+}
+
+/// Makes a socket that may not be opened understandable; other trouble stays as it is.
+pub(crate) fn explain_socket(found: &Found, trouble: Trouble) -> Trouble {
+    if trouble.kind != Kind::Refused {
+        return trouble;
+    }
+    let label = format!("{}[{}]", safe_name(&found.comm), found.pid);
+    let refused = Trouble::new(
+        Kind::Refused,
+        format!("refused by {label}: {}", trouble.text),
+    );
+    let owner = match found.uid {
+        0 => "root".to_owned(),
+        owner => format!("{}, root", user(owner)),
+    };
+    refused
+        .detail(format!("you are        {}", user(geteuid().as_raw())))
+        .detail(format!("who may        {owner}: try sudo"))
 }
 
 fn details(house: &House, needed: &str) -> Vec<String> {

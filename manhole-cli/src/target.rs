@@ -7,6 +7,8 @@ use manhole::client::{
     connect_path, hello, look_at, open, safe_name, survey,
 };
 
+use crate::refusal;
+
 /// How this program starts itself as the helper that connects with other ids.
 pub(crate) const OURSELVES: &[&str] = &[];
 
@@ -104,14 +106,17 @@ pub(crate) fn open_one(text: &str) -> Result<Opened, Trouble> {
 pub(crate) fn open_known(known: &Known) -> Result<Opened, Trouble> {
     match &known.hello {
         Ok(hello) => open_found(known.found.clone(), Some(hello.clone())),
-        Err(trouble) => Err(trouble.clone()),
+        Err(trouble) => Err(refusal::explain_socket(&known.found, trouble.clone())),
     }
 }
 
 fn open_found(found: Found, hello: Option<Hello>) -> Result<Opened, Trouble> {
     let way = Way::Process(found.clone());
+    let client = way
+        .connect()
+        .map_err(|trouble| refusal::explain_socket(&found, trouble))?;
     Ok(Opened {
-        client: way.connect()?,
+        client,
         found: Some(found),
         hello,
         way,

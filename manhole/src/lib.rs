@@ -1,6 +1,7 @@
 //! manhole: the console of a live process.
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)] // while the layers are being joined
 mod app;
+#[doc(hidden)]
 pub mod client;
 mod command;
 mod console;
@@ -20,6 +21,7 @@ pub use app::{
     routes::{Request, Response},
     vars,
 };
+pub use client::client;
 pub use command::Record;
 pub use console::{AfterFork, Builder, Console, Signal, Status, builder, install};
 pub use error::{Error, ErrorKind};

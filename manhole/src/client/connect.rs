@@ -99,7 +99,17 @@ fn attempt(place: &Place, ourselves: &[&str]) -> Result<Connected, Mismatch> {
     let pinned = Pinned::new(place.pid).map_err(gone)?;
     let status = pinned.status().map_err(gone)?;
     let root = Root::of(pinned.dir()).map_err(gone)?;
-    let socket = open_socket(&root, &place.path)?;
+    let socket = match open_socket(&root, &place.path) {
+        Err(trouble) if root.borrowed && trouble.kind == Kind::NoTarget => {
+            let text = format!(
+                "the files of process {} cannot be seen by us, and {} is not there for everybody",
+                place.pid,
+                place.path.display()
+            );
+            return Err(Trouble::new(Kind::Refused, text).into());
+        }
+        other => other?,
+    };
     let foreign = geteuid().is_root() && !proc::is_mapped(place.pid, 0);
     let stream = match foreign {
         true => helper::connect_as(&socket, status.uid, status.gid, ourselves),
@@ -213,8 +223,7 @@ fn check(place: &Place, expected: &Status, found: &Connected) -> Result<(), Mism
 fn explain(path: &Path, error: &io::Error) -> Trouble {
     let what = format!("failed to connect to {}", path.display());
     match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EACCES | Errno::EPERM) => Trouble::io(Kind::Refused, what, error)
-            .detail("only its owner and root may connect: try sudo"),
+        Some(Errno::EACCES | Errno::EPERM) => Trouble::io(Kind::Refused, what, error),
         Some(Errno::EAGAIN | Errno::ETIMEDOUT) => Trouble::new(
             Kind::TimedOut,
             format!("{what}: it did not accept within 1 s"),

@@ -83,7 +83,7 @@ fn parse(output: &[u8]) -> Option<Hello> {
 /// Connects to a console that was found, at the first of its candidates that passes the checks.
 ///
 /// # Errors
-/// Those of the last candidate; `NoTarget` when there is none.
+/// Those of the candidate that came closest; `NoTarget` when there is none.
 pub fn open(found: &Found, name: &str, ourselves: &[&str]) -> Result<Client, Trouble> {
     let mut trouble = Trouble::new(
         Kind::NoTarget,
@@ -96,7 +96,9 @@ pub fn open(found: &Found, name: &str, ourselves: &[&str]) -> Result<Client, Tro
     for place in found.places() {
         match connect(&place, ourselves) {
             Ok(connected) => return Ok(Client::new(connected, name)),
-            Err(error) => trouble = error,
+            // Being refused says more than finding nobody.
+            Err(error) if trouble.kind == Kind::NoTarget => trouble = error,
+            Err(_) => {}
         }
     }
     Err(trouble)

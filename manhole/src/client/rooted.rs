@@ -20,6 +20,8 @@ use nix::{
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
+    /// Whether it is ours in place of one that may not be seen.
+    pub borrowed: bool,
 }
 
 impl Root {
@@ -40,15 +42,24 @@ impl Root {
         // This one link is the kernel's own and must be followed.
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         match openat(proc_dir, "root", flags, Mode::empty()) {
-            Ok(fd) => Ok(Self { fd }),
-            Err(Errno::EACCES | Errno::EPERM) => Self::ours(),
+            Ok(fd) => Ok(Self {
+                fd,
+                borrowed: false,
+            }),
+            Err(Errno::EACCES | Errno::EPERM) => Ok(Self {
+                borrowed: true,
+                ..Self::ours()?
+            }),
             Err(error) => Err(error.into()),
         }
     }
 
     fn at(path: &Path) -> io::Result<Self> {
         let fd = open(path, directory_flags(), Mode::empty())?;
-        Ok(Self { fd })
+        Ok(Self {
+            fd,
+            borrowed: false,
+        })
     }
 
     /// Opens `path`, absolute or not, below this root.
