@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Collect everything a console can tell, for reading elsewhere
     Dump(Dump),
+    /// Run a service with faults in it, and look inside: a prompt, or a tour when piped
+    Demo,
     /// Print the path of a console's socket: nc -U $(manhole-cli path 1234)
     Path {
         #[arg(help = TARGET)]

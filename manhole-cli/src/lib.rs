@@ -6,6 +6,7 @@
 
 mod args;
 mod clean;
+mod demo;
 mod display;
 mod dump;
 mod exec;
@@ -42,6 +43,12 @@ pub fn main() -> ExitCode {
     {
         return ExitCode::from(run_helper());
     }
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == demo::SERVICE_WORD)
+    {
+        return demo::serve();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -59,6 +66,7 @@ fn run(command: Command, options: &Options) -> Outcome {
         Command::List { json } => list::list(json, options),
         Command::Exec(exec) => exec::exec(&exec, options),
         Command::Dump(dump) => dump::dump(&dump, options),
+        Command::Demo => demo::run(options),
         Command::Path { target } => path(&target),
         Command::Clean { dry_run } => clean::clean(dry_run),
         Command::Completions { shell } => {

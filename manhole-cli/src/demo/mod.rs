@@ -1,0 +1,105 @@
+//! `demo`: a small service that is really there, with faults to be found in it.
+//!
+//! `checkout-demo` is this program started once more: it prices goods over HTTP from a cache, writes
+//! a report, makes thumbnails and loads exchange rates (`service` puts these together, each is a
+//! file). Three mistakes that real services make are built in and can be switched (`faults`). The
+//! customers are threads of this process (`load`). On a terminal the prompt follows; elsewhere the
+//! `tour` asks the questions and shows what the live process answers.
+
+mod cache;
+mod child;
+mod faults;
+mod handler;
+mod load;
+mod rates;
+mod report;
+mod resize;
+mod service;
+mod tour;
+
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::ExitCode,
+};
+
+use manhole::client::{Kind, Trouble};
+
+use crate::{args::Options, repl, report::Outcome};
+use child::Service;
+use load::Load;
+
+/// The first argument that makes this program the service; the second is who started it.
+pub(crate) const SERVICE_WORD: &str = "demo-service";
+
+/// Runs the service itself, until the process that started it ends.
+pub(crate) fn serve() -> ExitCode {
+    let parent = std::env::args().nth(2).and_then(|pid| pid.parse().ok());
+    match parent {
+        Some(parent) => service::main(parent),
+        None => {
+            eprintln!("manhole-cli: {SERVICE_WORD} is a part of: manhole-cli demo");
+            ExitCode::from(Kind::Usage.exit_code())
+        }
+    }
+}
+
+/// Runs `demo`.
+pub(crate) fn run(options: &Options) -> Outcome {
+    let service = Service::start()?;
+    let load = Load::start(service.port)
+        .map_err(|error| Trouble::io(Kind::Failed, "failed to start the load", &error))?;
+    let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    say(&introduction(&service, interactive))?;
+    let outcome = match interactive {
+        true => prompt(&service, options),
+        false => tour::run(&service, options),
+    };
+    drop(load);
+    outcome
+}
+
+/// The prompt, in which triage has been run already.
+fn prompt(service: &Service, options: &Options) -> Outcome {
+    tour::warm_up();
+    let triage = vec!["triage".to_owned()];
+    repl::attach(&service.socket.to_string_lossy(), &[triage], options)?;
+    // The exit code speaks of the demo, not of the last command that somebody tried in it.
+    Ok(None)
+}
+
+/// What runs, and where.
+fn introduction(service: &Service, interactive: bool) -> String {
+    let Service { pid, port, .. } = service;
+    let name = service::NAME;
+    let socket = service.socket.display();
+    let mode = mode(&service.socket).unwrap_or_default();
+    let mut text = format!(
+        "manhole demo: a small HTTP service \"{name}\" runs as pid {pid}, with a load generator and three faults.\n\
+         One line made it debuggable:  manhole::install();            Socket: {socket}{mode}\n"
+    );
+    if interactive {
+        text.push_str(&format!(
+            "All faults are on; \"fault\" lists them, \"fault lock off\" mends one. It serves http://127.0.0.1:{port}/price/7\n"
+        ));
+    }
+    text + "\n"
+}
+
+/// ` (mode 0600)`, as it is.
+fn mode(socket: &Path) -> Option<String> {
+    let mode = fs::symlink_metadata(socket).ok()?.permissions().mode();
+    Some(format!(" (mode {:04o})", mode & 0o7777))
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+/// When it is closed.
+fn say(text: &str) -> Result<(), Trouble> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Trouble::io(Kind::Failed, "failed to write", &error))
+}

@@ -1,0 +1,107 @@
+//! The report: what the cache holds, written every two seconds and served at `/report`.
+//!
+//! It takes the cache's lock. Healthy, it keeps it for the time that two numbers need; with the
+//! fault `lock` it keeps it until the slow disk has the report.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    cache::Cache,
+    faults::{Fault, Faults},
+    service::Shop,
+};
+
+/// Time between two reports.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// What the disk takes for one.
+const DISK: Duration = Duration::from_millis(1500);
+
+/// The last report.
+#[derive(Default)]
+pub(super) struct Report(Mutex<String>);
+
+impl Report {
+    /// Its text; empty before the first one.
+    pub(super) fn text(&self) -> String {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Starts the thread that writes reports until the shop closes.
+///
+/// # Errors
+/// When there can be no thread.
+pub(super) fn start(shop: &Arc<Shop>) -> io::Result<()> {
+    let shop = Arc::downgrade(shop);
+    let thread = thread::Builder::new().name("report".into());
+    thread.spawn(move || keep_writing(&shop))?;
+    Ok(())
+}
+
+fn keep_writing(shop: &Weak<Shop>) {
+    while let Some(shop) = shop.upgrade() {
+        write(&shop.cache, &shop.faults, &shop.report);
+        drop(shop);
+        thread::sleep(EVERY);
+    }
+}
+
+/// Writes one report.
+#[inline(never)]
+pub(super) fn write(cache: &Cache, faults: &Faults, report: &Report) {
+    let sheets = cache.lock();
+    let (count, bytes) = sheets.totals();
+    match faults.is_on(Fault::Lock) {
+        // The fault: the slow part happens while everybody else waits for the lock.
+        true => store(report, count, bytes),
+        false => {
+            drop(sheets);
+            store(report, count, bytes);
+        }
+    }
+}
+
+/// Gives the report to a disk that is slow.
+fn store(report: &Report, count: usize, bytes: usize) {
+    let text = format!("{count} price sheets, {bytes} bytes\n");
+    thread::sleep(DISK);
+    *report.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    /// How long a request waits for the cache while a report is written.
+    fn wait(lock_fault: bool) -> Duration {
+        let faults = Arc::new(Faults::default());
+        faults.set(Fault::Lock, lock_fault);
+        let (cache, report) = (Cache::new(Arc::clone(&faults)), Report::default());
+        cache.remember(1, &[1, 2]);
+        let waited = thread::scope(|scope| {
+            scope.spawn(|| write(&cache, &faults, &report));
+            thread::sleep(DISK / 5);
+            let started = Instant::now();
+            cache.get(1);
+            started.elapsed()
+        });
+        assert_eq!(report.text(), "1 price sheets, 16 bytes\n");
+        waited
+    }
+
+    #[test]
+    fn requests_wait_for_the_report_only_with_the_fault() {
+        assert!(wait(false) < DISK / 5);
+        assert!(wait(true) > DISK / 5);
+    }
+}

@@ -1,0 +1,214 @@
+//! The tour: six questions, the command for each, and what the live process answers to it.
+
+use std::{env, path::Path, thread, time::Duration};
+
+use manhole::client::{CallError, Kind, LONGEST, Patience, words};
+
+use super::{child::Service, say};
+use crate::{
+    args::Options,
+    display,
+    plain::{cut, escape},
+    report::Outcome,
+    target,
+    terminal::Terminal,
+};
+
+/// How long the service runs before the first question: rates need some time to be rates.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+/// Time to read an answer before the next question.
+const PAUSE: Duration = Duration::from_millis(1400);
+
+/// Where the command stands in the line of the question.
+const COLUMN: usize = 58;
+
+/// Answers are this wide.
+const WIDTH: usize = 100;
+
+/// One question.
+struct Step {
+    question: &'static str,
+    /// What answers it, as one types it at the prompt.
+    line: &'static str,
+    /// How it is asked from a shell.
+    way: Way,
+    /// Lines of the answer that are shown.
+    rows: usize,
+}
+
+/// A way to ask.
+enum Way {
+    /// `manhole-cli exec PID LINE`
+    Exec,
+    /// `echo LINE | nc -U SOCKET`
+    Netcat,
+}
+
+const STEPS: [Step; 6] = [
+    Step {
+        question: "What is wrong?",
+        line: "triage",
+        way: Way::Exec,
+        rows: 5,
+    },
+    Step {
+        question: "Who is busy, and who waits?",
+        line: "threads",
+        way: Way::Exec,
+        rows: 6,
+    },
+    Step {
+        question: "What do its own numbers say? Needs no client.",
+        line: "vars http.*",
+        way: Way::Netcat,
+        rows: 3,
+    },
+    Step {
+        question: "Where is the memory?",
+        line: "memory",
+        way: Way::Exec,
+        rows: 5,
+    },
+    Step {
+        question: "Change a setting while it runs.",
+        line: "vars set pricing.batch 64 for 10m",
+        way: Way::Exec,
+        rows: 1,
+    },
+    Step {
+        question: "Have it give memory back.",
+        line: "gc run",
+        way: Way::Exec,
+        rows: 6,
+    },
+];
+
+/// Lets the service do something worth looking at.
+pub(super) fn warm_up() {
+    thread::sleep(WARM_UP);
+}
+
+/// Takes the tour; `Some(kind)` when a question was not answered.
+pub(super) fn run(service: &Service, options: &Options) -> Outcome {
+    let mut opened = target::open_one(&service.socket.to_string_lossy())?;
+    let program = program();
+    let mut first = None;
+    for (number, step) in STEPS.iter().enumerate() {
+        thread::sleep(match number {
+            0 => WARM_UP,
+            _ => PAUSE,
+        });
+        let command = step.paste(&program, service.pid, &service.socket);
+        let question = format!("{}. {}", number + 1, step.question);
+        say(&format!("{question:<COLUMN$}  $ {command}\n"))?;
+        let commands = words::parse_line(step.line).unwrap_or_default();
+        let words = commands.into_iter().next().unwrap_or_default();
+        let patience = Patience::of(options.timeout.unwrap_or(LONGEST));
+        match opened.client.collect(&words, patience, 1 << 20) {
+            Ok((answer, _)) => say(&excerpt(&answer, step.rows))?,
+            Err(CallError::Failed(failure)) => {
+                let terminal = Terminal::stdout(options);
+                say(&format!("{}\n", display::failure(&failure, &terminal)))?;
+                first = first.or(Some(Kind::of_code(failure.code)));
+            }
+            Err(CallError::Lost(trouble)) => return Err(trouble),
+        }
+        say("\n")?;
+    }
+    say(
+        "Try it yourself:  manhole-cli demo      (in a terminal: the same service, and a prompt)\n\
+         In your service:  cargo add manhole     then manhole::install(); first in main          README.md has the rest\n",
+    )?;
+    Ok(first)
+}
+
+impl Step {
+    /// What one pastes into a shell.
+    fn paste(&self, program: &str, pid: u32, socket: &Path) -> String {
+        let line = quoted(self.line);
+        match self.way {
+            Way::Exec => format!("{program} exec {pid} {line}"),
+            Way::Netcat => format!("echo {line} | nc -U {}", socket.display()),
+        }
+    }
+}
+
+/// A line of ours as a shell takes it.
+fn quoted(line: &str) -> String {
+    match line.contains(['*', '?', ';', '|']) {
+        true => format!("'{line}'"),
+        false => line.to_owned(),
+    }
+}
+
+/// The lines that say something, as a person reads them.
+fn excerpt(answer: &[u8], rows: usize) -> String {
+    let text = String::from_utf8_lossy(answer);
+    let telling = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
+    telling
+        .take(rows)
+        .map(|line| format!("{}\n", cut(&escape(line), WIDTH)))
+        .collect()
+}
+
+/// How one starts this program here: by its name where the shell finds it, else as it was started.
+fn program() -> String {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).any(|directory| directory.join(NAME).is_file());
+    let started = env::args().next().unwrap_or_default();
+    name_of(found, &started)
+}
+
+const NAME: &str = "manhole-cli";
+
+fn name_of(found: bool, started: &str) -> String {
+    match found || !Path::new(started).ends_with(NAME) {
+        true => NAME.to_owned(),
+        false => words::quote(started),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_has_what_a_person_reads_first() {
+        let answer = b"# threads x[1]: 3\nAll is well.\n\n  tid  name\n    1  a\x1b[1m\n    2  b\n# next: x\n";
+        assert_eq!(
+            excerpt(answer, 3),
+            "All is well.\n  tid  name\n    1  a\\x1b[1m\n"
+        );
+        assert_eq!(excerpt(b"", 3), "");
+        let wide = excerpt("x".repeat(101).as_bytes(), 1);
+        assert_eq!(wide, format!("{}…\n", "x".repeat(99)));
+    }
+
+    #[test]
+    fn every_step_can_be_pasted_and_means_one_command() {
+        let paste = |step: &Step| step.paste("manhole-cli", 7, Path::new("/tmp/7.sock"));
+        assert_eq!(STEPS.len(), 6);
+        for step in &STEPS {
+            assert_eq!(words::parse_line(step.line).unwrap().len(), 1);
+        }
+        assert_eq!(paste(&STEPS[0]), "manhole-cli exec 7 triage");
+        assert_eq!(paste(&STEPS[2]), "echo 'vars http.*' | nc -U /tmp/7.sock");
+    }
+
+    #[test]
+    fn the_program_is_called_as_the_shell_finds_it() {
+        let check = |found, started, expected: &str| assert_eq!(name_of(found, started), expected);
+        check(true, "target/release/manhole-cli", "manhole-cli");
+        check(
+            false,
+            "target/release/manhole-cli",
+            "target/release/manhole-cli",
+        );
+        check(false, "/my dir/manhole-cli", "'/my dir/manhole-cli'");
+        check(false, "/target/debug/cli", "manhole-cli");
+        check(false, "", "manhole-cli");
+    }
+}
