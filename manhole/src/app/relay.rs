@@ -5,7 +5,7 @@
 
 use super::{
     lock::brief,
-    threads::{self, Kind, Pool, catch},
+    threads::{self, Kind, Pool, Ticket, catch},
 };
 use std::{
     collections::VecDeque,
@@ -130,7 +130,7 @@ impl<T: Send + 'static> Relay<T> {
         if empty || self.draining.swap(me, Ordering::AcqRel) == me {
             return;
         }
-        let job = Box::new(move || self.drain(pool, sink));
+        let job = Box::new(move |_: &Ticket| self.drain(pool, sink));
         if pool
             .submit(Kind::Closure, self.what.to_owned(), job)
             .is_err()

@@ -86,9 +86,10 @@ impl Gate {
         let since = self.enter(pool, patience).map_err(Outcome::Busy)?;
         let leave = Leave(Arc::clone(self));
         let (sender, answer) = mpsc::sync_channel(1);
-        let job = move || {
+        let job = move |ticket: &Ticket| {
             let result = catch(work);
             // First out of the door: whoever gets the answer may call again at once.
+            ticket.end();
             drop(leave);
             let _ = sender.try_send(result);
         };

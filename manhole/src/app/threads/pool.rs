@@ -78,9 +78,12 @@ pub(crate) struct Status {
     pub refused: Option<String>,
 }
 
+/// A call, which is handed its ticket; it must not unwind and must not wait for the console.
+pub(crate) type Work = Box<dyn FnOnce(&Ticket) + Send>;
+
 struct Job {
     ticket: Arc<Ticket>,
-    work: Box<dyn FnOnce() + Send>,
+    work: Work,
 }
 
 #[derive(Default)]
@@ -144,12 +147,12 @@ impl Pool {
         while self.lock().threads < KEPT && self.spawn() {}
     }
 
-    /// Queues `work`, or says why not. `work` must not unwind and must not block on the console.
+    /// Queues `work`, or says why not.
     pub(crate) fn submit(
         &self,
         kind: Kind,
         what: String,
-        work: Box<dyn FnOnce() + Send>,
+        work: Work,
     ) -> Result<Arc<Ticket>, Refusal> {
         let (command, allowed) = match kind {
             Kind::Closure => (false, Duration::ZERO),
@@ -228,7 +231,7 @@ impl Pool {
             let Job { ticket, work } = job;
             ticket.begin();
             // The gate has caught panics of the call itself; this one is for its destructors.
-            let _ = catch(work);
+            let _ = catch(|| work(&ticket));
             self.lock()
                 .running
                 .retain(|call| !Arc::ptr_eq(call, &ticket));
@@ -249,7 +252,8 @@ impl Pool {
             }
             if let Some(job) = state.take() {
                 state.idle -= 1;
-                let alone = state.running.len() >= state.threads;
+                let taken = state.running.iter().filter(|call| !call.is_over());
+                let alone = taken.count() >= state.threads;
                 let watch = state.alarm.is_some();
                 drop(state);
                 if alone {
@@ -323,7 +327,7 @@ impl State {
                 self.alarm = None;
                 Job {
                     ticket: Ticket::new("alarm".to_owned(), false, Duration::ZERO),
-                    work: Box::new(wake),
+                    work: Box::new(move |_| wake()),
                 }
             }
             _ => self.queue.pop_front()?,

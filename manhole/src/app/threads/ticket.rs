@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,6 +19,7 @@ pub(crate) struct Ticket {
     begun: OnceLock<Instant>,
     /// Milliseconds from `begun`.
     allowed: AtomicU64,
+    over: AtomicBool,
 }
 
 impl Ticket {
@@ -29,6 +30,7 @@ impl Ticket {
             command,
             begun: OnceLock::new(),
             allowed: AtomicU64::new(millis(allowed)),
+            over: AtomicBool::new(false),
         })
     }
 
@@ -50,6 +52,16 @@ impl Ticket {
     /// How long it has been running; zero while it waits for a thread.
     pub(crate) fn running(&self) -> Duration {
         self.begun.get().map_or(Duration::ZERO, Instant::elapsed)
+    }
+
+    /// The application's code has returned: the thread is as good as free.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    /// Whether it has.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// Nobody waits for the call any more: it should end soon.

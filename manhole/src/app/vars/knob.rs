@@ -39,7 +39,7 @@ pub(crate) struct Change {
 pub(crate) enum Hook {
     /// There is none, or it has returned.
     Done,
-    /// It, or a call before it, has been running for this long.
+    /// It, or a call before it, has been running for this long; it is called again when that ends.
     Busy(Duration),
     /// It panicked or could not be called.
     Failed(String),
@@ -68,8 +68,9 @@ pub(crate) trait Knob: Send + Sync {
     /// What is wrong with the value, with what is wanted.
     fn set(&self, word: &str, hold: Hold) -> Result<Change, String>;
 
-    /// Takes a change back whose time has come by `now`.
-    fn revert(&self, now: Instant) -> Option<Change>;
+    /// Takes a change back whose time has come by `now`; waits `patience` at most for the
+    /// application's reaction.
+    fn revert(&self, now: Instant, patience: Duration) -> Option<Change>;
 
     /// When the change will be taken back.
     fn due(&self) -> Option<Instant>;

@@ -17,7 +17,8 @@ const LISTS: usize = 32;
 pub(super) const OTHER: &str = "(other)";
 
 /// Counters under one name, told apart by a key. The first 256 keys are kept; what is added under
-/// others, or under keys of more than 128 bytes, appears as `(other)`.
+/// others, or under keys of more than 128 bytes, appears as `(other)`. Everybody of level view sees
+/// the keys: they should not name people.
 ///
 /// ```
 /// static BY_STATUS: manhole::vars::Map = manhole::vars::Map::new("http.by_status");

@@ -85,10 +85,10 @@ pub fn remove(name: &str) -> bool {
 }
 
 /// Moves the windows of rates and histograms on, and reverts tunables whose time has come should
-/// no application thread have done so. Called every 30 s.
+/// no application thread have done so. Called every 30 s; never waits.
 pub(crate) fn tick() {
     registry::tick(Instant::now());
-    tunable::revert_due();
+    tunable::revert_overdue();
 }
 
 /// How often [`tick`] is called while the console runs, in seconds; the windows are made of it.

@@ -239,7 +239,7 @@ fn what_code_sets_stays() {
     let (_, knob) = find("test.stays");
     knob.set("2", Hold::For(Duration::ZERO)).unwrap();
     size.set(3);
-    assert!(knob.revert(Instant::now() + SOON).is_none());
+    assert!(knob.revert(Instant::now() + SOON, Duration::ZERO).is_none());
     assert_eq!(size.get(), 3);
 }
 
@@ -264,4 +264,23 @@ fn a_counter_has_a_rate_soon_after_it_appeared() {
     let rate = read("test.rate").and_then(|reading| reading.rate).unwrap();
     assert!(rate.per_second > 0.0 && rate.per_second <= 2.0, "{rate:?}");
     tick();
+}
+
+#[test]
+fn a_reaction_that_is_slow_sees_the_last_value_in_the_end() {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    activate();
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let _size = tunable("test.slow", 1_u64, ..).on_change(move |new| {
+        let _ = wait.lock().map(|wait| wait.recv());
+        LAST.store(*new, Ordering::SeqCst);
+    });
+    let (_, knob) = find("test.slow");
+    for word in ["2", "3", "4"] {
+        let change = knob.set(word, Hold::Forever).unwrap();
+        assert!(matches!(change.hook, Hook::Busy(_)), "{:?}", change.hook);
+    }
+    drop(release);
+    wait_for("the last value", || LAST.load(Ordering::SeqCst) == 4);
 }

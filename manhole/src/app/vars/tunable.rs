@@ -10,7 +10,7 @@ use crate::{
     app::{
         lock::brief,
         messages,
-        threads::{self, Gate, Outcome},
+        threads::{self, Gate, Kind, Outcome, PATIENCE},
     },
     render::mask,
 };
@@ -18,8 +18,11 @@ use serde_json::Value as Json;
 use std::{
     borrow::Cow,
     ops::{Bound, RangeBounds},
-    sync::{Arc, Mutex},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Makes a setting that code reads with [`Tunable::get`] and `vars set NAME VALUE` changes.
@@ -46,7 +49,8 @@ pub fn tunable<T: Tune>(
         bounds: (bounds.start_bound().cloned(), bounds.end_bound().cloned()),
         default,
         on_change: Mutex::new(None),
-        gate: Arc::default(),
+        gate: Arc::new(Gate::default()),
+        stale: AtomicBool::new(false),
         base: Mutex::new(None),
     });
     if !inner.bounds.contains(&inner.default) {
@@ -55,12 +59,15 @@ pub fn tunable<T: Tune>(
             "the default of tunable {name:?} lies outside its own bounds"
         ));
     }
-    let knob: Arc<dyn Knob> = inner.clone();
+    let knob: Arc<dyn Knob> = Arc::new(inner.clone());
     if registry::add_or_report(name, Body::Tunable(knob)) {
         threads::want();
     }
     Tunable(inner)
 }
+
+/// When a change is overdue: the alarm should have taken it back by then.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// A setting that can be changed from the console; made by [`tunable`]. Clones share the value.
 pub struct Tunable<T: Tune>(Arc<Inner<T>>);
@@ -74,6 +81,8 @@ struct Inner<T: Tune> {
     default: T,
     on_change: Mutex<Option<OnChange<T>>>,
     gate: Arc<Gate>,
+    /// The value has changed since `on_change` last looked.
+    stale: AtomicBool,
     /// What comes back, and when.
     base: Mutex<Option<Base<T>>>,
 }
@@ -155,14 +164,25 @@ impl<T: Tune> Inner<T> {
         };
     }
 
-    /// Tells the application, which gets the value that holds when it is called.
-    fn tell(&self) -> Hook {
+    /// Tells the application. A call that is under way sees to it that nothing is missed: it is
+    /// repeated until the value has not changed meanwhile.
+    fn tell(self: &Arc<Self>, patience: Duration) -> Hook {
         let Some(react) = brief(&self.on_change).and_then(|react| react.clone()) else {
             return Hook::Done;
         };
-        let value = T::load(&self.cell);
+        self.stale.store(true, Ordering::Release);
+        let this = Arc::clone(self);
+        let work = move || {
+            while this.stale.swap(false, Ordering::AcqRel) {
+                react(&T::load(&this.cell));
+            }
+        };
         let what = || format!("on_change of {}", self.name);
-        match self.gate.call(what, move || react(&value)) {
+        let outcome = match self.gate.start(Kind::Closure, patience, what, work) {
+            Ok(started) => started.wait(patience).unwrap_or_else(|| started.busy()),
+            Err(outcome) => outcome,
+        };
+        match outcome {
             Outcome::Done(()) => Hook::Done,
             Outcome::Busy(since) => Hook::Busy(since),
             Outcome::Panicked(message) => Hook::Failed(format!("it panicked: {message}")),
@@ -170,7 +190,7 @@ impl<T: Tune> Inner<T> {
         }
     }
 
-    fn change(&self, value: T, hold: Option<Hold>) -> Change {
+    fn change(self: &Arc<Self>, value: T, hold: Option<Hold>, patience: Duration) -> Change {
         let before = T::load(&self.cell);
         if let Some(hold) = hold {
             self.remember(&before, hold);
@@ -181,12 +201,12 @@ impl<T: Tune> Inner<T> {
             before: self.shown(&before),
             after,
             reverts: self.pending(),
-            hook: self.tell(),
+            hook: self.tell(patience),
         }
     }
 }
 
-impl<T: Tune> Knob for Inner<T> {
+impl<T: Tune> Knob for Arc<Inner<T>> {
     fn current(&self) -> Json {
         self.shown(&T::load(&self.cell))
     }
@@ -226,19 +246,19 @@ impl<T: Tune> Knob for Inner<T> {
         let value = T::parse(word).filter(|value| self.bounds.contains(value));
         let value = value
             .ok_or_else(|| format!("{word:?} is not acceptable, it takes {}", self.wanted()))?;
-        let change = self.change(value, Some(hold));
+        let change = self.change(value, Some(hold), PATIENCE);
         if let Some(at) = self.due() {
             threads::alarm(at, revert_due);
         }
         Ok(change)
     }
 
-    fn revert(&self, now: Instant) -> Option<Change> {
+    fn revert(&self, now: Instant, patience: Duration) -> Option<Change> {
         let base = {
             let mut base = brief(&self.base)?;
             base.take_if(|base| base.at <= now)?
         };
-        Some(self.change(base.value, None))
+        Some(self.change(base.value, None, patience))
     }
 
     fn due(&self) -> Option<Instant> {
@@ -246,13 +266,33 @@ impl<T: Tune> Knob for Inner<T> {
     }
 }
 
-/// Takes back every change whose time has come, and sets the alarm for the next one.
-pub(super) fn revert_due() {
+/// Takes back every change whose time has come, and sets the alarm for the next one. Called by the
+/// alarm, on an application thread.
+fn revert_due() {
+    revert_all(Instant::now(), PATIENCE);
+}
+
+/// The same without waiting, for the tick: only what no application thread has taken back by now.
+pub(super) fn revert_overdue() {
+    if let Some(due) = Instant::now().checked_sub(OVERDUE) {
+        revert_all(due, Duration::ZERO);
+    }
+}
+
+fn revert_all(now: Instant, patience: Duration) {
     let mut next: Option<Instant> = None;
     for (name, knob) in tunables() {
-        if let Some(change) = knob.revert(Instant::now()) {
-            let Change { before, after, .. } = change;
+        if let Some(change) = knob.revert(now, patience) {
+            let Change {
+                before,
+                after,
+                hook,
+                ..
+            } = change;
             messages::note(format!("{name} reverted by itself: {before} -> {after}"));
+            if let Hook::Failed(why) = hook {
+                messages::warn(format!("the on_change of {name} failed: {why}"));
+            }
         }
         next = [next, knob.due()].into_iter().flatten().min();
     }

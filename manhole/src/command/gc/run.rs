@@ -26,7 +26,7 @@ pub(in crate::command) static COMMAND: Command = Command {
         about: "give memory back: the application's reclaimers, then malloc_trim",
         args: &[],
         level: Level::Control,
-        impact: Impact::Pauses,
+        impact: Impact::Changes,
         cost: "malloc_trim takes up to 1 s on a fragmented heap, threads that allocate wait; plus what the reclaimers take",
         examples: &[Example::new(
             "gc run",

@@ -12,9 +12,6 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// What `--deep` costs, in the words of the answer and of `help`.
-const PRICE: &str = "up to 0.7 s on a large heap; threads that allocate wait meanwhile";
-
 pub(in crate::command) static COMMAND: Command = Command {
     spec: Spec {
         name: "gc stats",
@@ -81,7 +78,7 @@ fn answer(
         "Rust has no garbage collector: memory returns when its owner drops it. This is the allocator's side.",
     );
     let mut fields = Fields::new();
-    let seen = "what a #[global_allocator] does above it is not seen from here";
+    let seen = "a #[global_allocator] above it is not seen from here";
     fields.remarked(
         "allocator",
         "allocator",
@@ -106,7 +103,7 @@ fn answer(
             "free_bytes",
             "free but held",
             Cell::Unknown,
-            format!("gc stats --deep asks for it ({PRICE})"),
+            "gc stats --deep measures it (about 0.7 s; threads that allocate wait)",
         ),
         Some(deep) => measured(&mut fields, deep),
     }
@@ -192,12 +189,12 @@ mod tests {
             "\
 Rust has no garbage collector: memory returns when its owner drops it. This is the allocator's side.
 
-allocator      glibc 2.36 malloc  what a #[global_allocator] does above it is not seen from here
+allocator      glibc 2.36 malloc  a #[global_allocator] above it is not seen from here
 resident       3.00 GiB
 live           -                  nothing counts allocations in this process
 allocated      -
 freed          -
-free but held  -                  gc stats --deep asks for it (up to 0.7 s on a large heap; threads that allocate wait meanwhile)
+free but held  -                  gc stats --deep measures it (about 0.7 s; threads that allocate wait)
 reclaimers     2                  page cache, rules    (the application's on_reclaim)
 last gc run    never
 # next: gc run

@@ -162,7 +162,7 @@ fn problem(hook: &Hook) -> Option<String> {
     match hook {
         Hook::Done => None,
         Hook::Busy(since) => Some(format!(
-            "the value is set, but the application's on_change has not returned for {} ms",
+            "the value is set; the application's on_change, called {} ms ago, has not returned yet",
             since.as_millis()
         )),
         Hook::Failed(why) => Some(format!("the value is set, but its on_change failed: {why}")),

@@ -2,6 +2,7 @@
 
 use crate::{
     app::vars::{Reading, Setting, Summary, Unit, Value},
+    command::plural,
     model::{Cell, Column, Table},
     render::units,
 };
@@ -94,7 +95,7 @@ pub(super) fn shown(value: &Value) -> Cell {
         Value::Gauge { value, .. } => signed(*value),
         Value::Float(value) => Cell::Float(*value),
         Value::Text(text) => short(text).unwrap_or(Cell::Bytes(text.len() as u64)),
-        Value::Map(counts) => Cell::Text(format!("{} keys", units::count(counts.len() as u64))),
+        Value::Map(counts) => Cell::Text(plural(counts.len(), "key")),
         Value::Histogram(summary) => {
             Cell::or_unknown(summary.p50, |value| measured(summary, value))
         }
