@@ -36,6 +36,17 @@ pub(crate) fn child_says(check: impl FnOnce() -> bool) -> bool {
     }
 }
 
+/// In a child only: becomes root of a user namespace that knows nobody else, as rootless sandboxes
+/// do. False where the system does not allow that.
+pub(crate) fn become_lonely_root() -> bool {
+    let uid = super::euid();
+    // After a change of uid the files in /proc are root's until this.
+    let _ = nix::sys::prctl::set_dumpable(true);
+    // SAFETY: unshare(2) takes a number; it fails in a process with more than one thread.
+    let entered = unsafe { nix::libc::unshare(nix::libc::CLONE_NEWUSER) } == 0;
+    entered && fs::write("/proc/self/uid_map", format!("0 {uid} 1")).is_ok()
+}
+
 /// A directory of its own below /tmp, mode 1777 like /tmp, removed with everything in it.
 pub(crate) struct Scratch(PathBuf);
 

@@ -21,8 +21,8 @@ use std::{
 /// A listening socket and what it takes to notice that it no longer is where it should be.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    /// Goes before the socket does, see [`sys::fork::record`].
-    _recorded: Option<Recorded>,
+    /// Go before the descriptors do, see [`sys::fork::record`].
+    _recorded: [Option<Recorded>; 2],
     listener: UnixListener,
     place: String,
     mark: Option<Mark>,
@@ -52,7 +52,10 @@ impl Bound {
         directory: Option<OwnedFd>,
     ) -> Self {
         Self {
-            _recorded: sys::fork::record(&socket),
+            _recorded: [
+                sys::fork::record(&socket),
+                directory.as_ref().and_then(sys::fork::record),
+            ],
             listener: socket.into(),
             place: path.display().to_string(),
             mark: Some(Mark {
@@ -82,7 +85,7 @@ impl Bound {
         listener.set_nonblocking(true)?;
         listen_with_queue(&listener)?;
         Ok(Self {
-            _recorded: sys::fork::record(&listener),
+            _recorded: [sys::fork::record(&listener), None],
             listener,
             place,
             mark: None,

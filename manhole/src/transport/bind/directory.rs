@@ -1,7 +1,7 @@
 //! Step 1: a directory that is ours alone, in a place where nobody can swap it.
 
 use super::{Refusal, candidates::Candidate};
-use crate::sys;
+use crate::{sys, transport::credentials::Anybody};
 use nix::{
     errno::Errno,
     fcntl::{AtFlags, OFlag, open as open_path, openat},
@@ -46,7 +46,7 @@ fn writable_by_others(stat: &FileStat) -> bool {
 pub(super) fn open(candidate: &Candidate, mode: Mode) -> Result<Directory, Refusal> {
     let path = &candidate.path;
     let (parent, name) = parent_of(path)?;
-    let parent = open_parent(path, parent)?;
+    let parent = open_parent(path, parent, !candidate.given)?;
     let made = make(&parent, name, mode).map_err(Refusal::errno(path, "mkdir"))?;
     let fd = open_own(
         path,
@@ -75,7 +75,7 @@ pub(super) fn open(candidate: &Candidate, mode: Mode) -> Result<Directory, Refus
 /// The directory of an exact path. Nothing is made or changed, and it need not be ours alone: a
 /// path below /run or /tmp will do as long as nobody else can take our socket away.
 pub(super) fn open_existing(path: &Path) -> Result<Directory, Refusal> {
-    let fd = open_parent(path, path)?;
+    let fd = open_parent(path, path, false)?;
     let stat = fstat(&fd).map_err(Refusal::errno(path, "stat"))?;
     Ok(Directory {
         path: path.to_owned(),
@@ -95,7 +95,7 @@ pub(super) fn parent_of(path: &Path) -> Result<(&Path, &OsStr), Refusal> {
 }
 
 /// A directory in which nobody but root and we can rename or remove what is ours.
-fn open_parent(path: &Path, parent: &Path) -> Result<OwnedFd, Refusal> {
+fn open_parent(path: &Path, parent: &Path, well_known: bool) -> Result<OwnedFd, Refusal> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     // Without the right to list it, as in a 0711 directory, it can still be worked in.
     let fd = match open_path(parent, flags, Mode::empty()) {
@@ -106,7 +106,8 @@ fn open_parent(path: &Path, parent: &Path) -> Result<OwnedFd, Refusal> {
     let fd = fd
         .map_err(|errno| Refusal::new(path, named(&format!("cannot be used: {}", errno.desc()))))?;
     let stat = fstat(&fd).map_err(Refusal::errno(path, "stat"))?;
-    if stat.st_uid != 0 && !is_ours(&stat) {
+    let trusted = stat.st_uid == 0 || is_ours(&stat) || (well_known && may_be_root(&stat));
+    if !trusted {
         return Err(Refusal::new(
             path,
             named(&format!("belongs to uid {}", stat.st_uid)),
@@ -119,6 +120,13 @@ fn open_parent(path: &Path, parent: &Path) -> Result<OwnedFd, Refusal> {
         ));
     }
     Ok(fd)
+}
+
+/// In a user namespace that does not know the real root, as rootless sandboxes have it, /tmp is
+/// root's and looks like anybody's: it is taken for root's, since otherwise nothing would be left.
+/// A liar could take our name away; who comes in is decided by credentials all the same.
+fn may_be_root(stat: &FileStat) -> bool {
+    Anybody::of_our_namespace().is_some_and(|anybody| anybody.uid == stat.st_uid)
 }
 
 /// Whether the directory was made; it is no error when something is there already.

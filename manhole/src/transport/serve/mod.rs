@@ -16,7 +16,7 @@ use super::{
 use crate::{
     model::{Caller, Failure, Level},
     session::Connection,
-    sys,
+    sys::{self, fork::Recorded},
 };
 use std::{
     future::{Future, poll_fn},
@@ -94,7 +94,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// When the runtime cannot watch the socket.
 pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
     let mut server = Server {
-        listener: watch(&setup.bound)?,
+        watched: Watched::new(&setup.bound)?,
         upkeep: Upkeep::new(setup.bound, setup.options),
         unwatched: false,
         policy: setup.policy,
@@ -123,8 +123,20 @@ pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
 }
 
 /// A duplicate of the socket, registered with the runtime.
-fn watch(bound: &Bound) -> io::Result<UnixListener> {
-    UnixListener::from_std(bound.listener().try_clone()?)
+struct Watched {
+    /// Goes before the listener does, see [`sys::fork::record`].
+    _recorded: Option<Recorded>,
+    listener: UnixListener,
+}
+
+impl Watched {
+    fn new(bound: &Bound) -> io::Result<Self> {
+        let listener = bound.listener().try_clone()?;
+        Ok(Self {
+            _recorded: sys::fork::record(&listener),
+            listener: UnixListener::from_std(listener)?,
+        })
+    }
 }
 
 enum Event {
@@ -134,9 +146,9 @@ enum Event {
 }
 
 struct Server<H> {
-    listener: UnixListener,
+    watched: Watched,
     upkeep: Upkeep,
-    /// Whether `listener` is not yet the socket that `upkeep` bound.
+    /// Whether `watched` is not yet the socket that `upkeep` bound.
     unwatched: bool,
     policy: Policy,
     anybody: Option<Anybody>,
@@ -160,7 +172,7 @@ impl<H: Hooks> Server<H> {
         match &mut self.pause {
             Some(pause) => pause.as_mut().poll(cx).map(|()| Event::Rested),
             None => {
-                let accepted = self.listener.poll_accept(cx);
+                let accepted = self.watched.listener.poll_accept(cx);
                 accepted.map(|result| Event::Accepted(result.map(|(stream, _)| stream)))
             }
         }
@@ -188,9 +200,9 @@ impl<H: Hooks> Server<H> {
     }
 
     fn watch_anew(&mut self) {
-        match watch(&self.upkeep.bound) {
-            Ok(listener) => {
-                self.listener = listener;
+        match Watched::new(&self.upkeep.bound) {
+            Ok(watched) => {
+                self.watched = watched;
                 self.unwatched = false;
             }
             Err(error) => {

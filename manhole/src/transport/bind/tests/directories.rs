@@ -1,7 +1,7 @@
 //! Which directory is taken, and in what state it is left.
 
 use super::*;
-use crate::sys::testing::in_a_child;
+use crate::sys::testing::{become_lonely_root, in_a_child};
 use nix::sys::stat::{Mode, umask};
 use std::{fs::File, os::unix::fs::symlink};
 
@@ -116,6 +116,30 @@ fn a_parent_where_others_can_swap_names_is_not_used() {
         let reasons = bind(&world.options()).unwrap().refusals().join("\n");
         assert!(reasons.contains("tmp belongs to uid 1234"), "{reasons}");
     }
+}
+
+#[test]
+fn in_a_rootless_sandbox_tmp_is_taken_for_roots() {
+    if !am_root() {
+        return;
+    }
+    let world = World::new();
+    world.mkdir("srv", 0o755);
+    let given = world.given("srv/manhole");
+    in_a_child(|| {
+        let _ = nix::unistd::setuid(1234.into());
+        if !become_lonely_root() {
+            return true;
+        }
+        let usual = world.at("tmp/manhole-0");
+        let found = bind(&given);
+        found.is_ok_and(|bound| {
+            let reasons = bound.refusals().join("; ");
+            reasons.contains("srv belongs to uid 65534")
+                && bound.path().is_some_and(|path| path.starts_with(usual))
+                && is_live(&bound)
+        })
+    });
 }
 
 #[test]
