@@ -117,7 +117,7 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
     let Some(state) = inner.state.clone() else {
         return Ok(());
     };
-    let place = enter_table(&state, plan.place, &plan.environment);
+    let place = enter_table(&state, plan.place, &plan.environment)?;
     if let Some(signal) = plan.dormant {
         sys::activation::prepare(signal)
             .map_err(|error| format!("failed to wait for signal {signal}: {error}"))?;
@@ -161,7 +161,7 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
 }
 
 /// Leaves the host's descriptor table, taking the listener along if there is one.
-fn enter_table(state: &State, site: Site, environment: &Environment) -> Place {
+fn enter_table(state: &State, site: Site, environment: &Environment) -> Result<Place, String> {
     let keep = match &site {
         Site::Listener(number, _) => Some(*number),
         _ => None,
@@ -172,7 +172,7 @@ fn enter_table(state: &State, site: Site, environment: &Environment) -> Place {
         TableKind::Private { flaw: Some(flaw) } => island.missing.push(flaw.clone()),
         TableKind::Shared { reason } => island.shared_table = Some(reason.clone()),
     });
-    match site {
+    Ok(match site {
         Site::Default => Place::Search {
             dir: environment.dir.clone(),
         },
@@ -181,7 +181,9 @@ fn enter_table(state: &State, site: Site, environment: &Environment) -> Place {
         Site::Listener(number, told) => {
             let listener = table::adopt(number);
             let _ = told.send(entered);
+            let listener =
+                listener.map_err(|error| format!("failed to take over the listener: {error}"))?;
             Place::Listener(listener)
         }
-    }
+    })
 }

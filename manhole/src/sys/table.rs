@@ -19,7 +19,8 @@ use nix::{
     unistd::{getpid, gettid},
 };
 use std::{
-    fs,
+    cell::Cell,
+    fs, io,
     os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
 };
 
@@ -38,12 +39,18 @@ pub(crate) enum TableKind {
     },
 }
 
+thread_local! {
+    /// What `enter` kept and `adopt` has not handed out yet.
+    static KEPT: Cell<Option<RawFd>> = const { Cell::new(None) };
+}
+
 /// Gives the calling thread a table of its own that holds /dev/null three times and `keep`.
 ///
 /// Everything else is closed in the new table only; the host's is not touched. An object of this
 /// thread that owns a descriptor (other than `keep`) holds a dead number afterwards, so this
 /// comes first in the life of a thread; on the main thread it is refused. Costs some 30 us.
 pub(crate) fn enter(keep: Option<RawFd>) -> TableKind {
+    KEPT.set(keep);
     let entered = match gettid() == getpid() {
         true => shared("the main thread keeps the host's table"),
         false => enter_by(&REAL, keep),
@@ -54,14 +61,21 @@ pub(crate) fn enter(keep: Option<RawFd>) -> TableKind {
     entered
 }
 
-/// The descriptor that [`enter`] kept.
+/// Hands out what [`enter`] kept on this thread, once.
 ///
 /// With a private table it is the only owner of that number there; with a shared one the host must
 /// give up its own, which `enter`'s answer tells.
-pub(crate) fn adopt(number: RawFd) -> OwnedFd {
-    // SAFETY: the number was an open descriptor of the host when `enter` copied the table, nothing
-    // else in this table owns the copy, and with a shared table the host's owner is forgotten.
-    unsafe { OwnedFd::from_raw_fd(number) }
+///
+/// # Errors
+/// EBADF when this thread kept no such number, it was not open, or it was handed out before.
+pub(crate) fn adopt(number: RawFd) -> io::Result<OwnedFd> {
+    let kept = KEPT.take().filter(|kept| *kept == number);
+    let kept = kept.ok_or(Errno::EBADF)?;
+    // SAFETY: fcntl(2) with F_GETFD takes two numbers and says EBADF when `kept` is not open.
+    Errno::result(unsafe { libc::fcntl(kept, libc::F_GETFD) })?;
+    // SAFETY: it is open, `enter` left it to this thread alone (with a shared table: the host was
+    // told to forget it), and taking it out of KEPT makes this the only owner here.
+    Ok(unsafe { OwnedFd::from_raw_fd(kept) })
 }
 
 fn shared(reason: impl Into<String>) -> TableKind {
@@ -260,6 +274,26 @@ mod tests {
             let (kind, open) = after(REAL, Some(kept));
             assert_eq!((kind, open), (CLEAN, vec![0, 1, 2]));
         }
+    }
+
+    #[test]
+    fn what_was_kept_is_handed_out_once() {
+        let file = File::open("/proc/self/exe").unwrap();
+        let number = file.as_raw_fd();
+        let look = move || {
+            assert_eq!(enter(Some(number)), CLEAN);
+            assert!(adopt(number + 1).is_err());
+            assert!(adopt(number).is_err(), "a wrong guess ends it");
+            enter(Some(number));
+            let kept = adopt(number).unwrap();
+            assert_eq!(kept.as_raw_fd(), number);
+            assert!(adopt(number).is_err());
+            drop(kept);
+            enter(Some(number));
+            assert!(adopt(number).is_err(), "it is not open");
+        };
+        thread::spawn(look).join().unwrap();
+        assert!(file.metadata().is_ok());
     }
 
     #[test]
