@@ -172,6 +172,8 @@ fn register(shop: &Arc<Shop>, address: SocketAddr) {
         })
     });
     let cache = Arc::clone(&shop.cache);
+    manhole::on_reclaim("price cache", move || cache.clear().1 as u64);
+    let cache = Arc::clone(&shop.cache);
     manhole::command("cache drop")
         .about("forgets every price sheet; the next requests work them out again")
         .cost("a moment of processor time for each request that follows")
