@@ -31,13 +31,14 @@ pub(crate) struct Cli {
 /// What holds for every subcommand.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Options {
-    /// Colours: on a terminal and without NO_COLOR by default
+    /// Colours: auto (on a terminal, without NO_COLOR), always, never
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        hide_default_value = true
+        hide_default_value = true,
+        hide_possible_values = true
     )]
     pub(crate) color: When,
     /// Print control characters as they are; the target may then control your terminal

@@ -25,6 +25,8 @@ pub(crate) struct Screen<'a> {
     /// its end.
     held: Vec<u8>,
     json: bool,
+    /// Whether lines begin with a severity, as those of `triage` do.
+    graded: bool,
     /// The media type of bytes that nobody wants to see on a screen.
     binary: Option<(String, u64)>,
 }
@@ -37,8 +39,16 @@ impl<'a> Screen<'a> {
             terminal,
             held: Vec::new(),
             json: false,
+            graded: false,
             binary: None,
         }
+    }
+
+    /// The same for an answer whose lines begin with their severity.
+    #[must_use]
+    pub(crate) fn graded(mut self, graded: bool) -> Self {
+        self.graded = graded;
+        self
     }
 
     /// Takes a piece of the answer; `stream` is shown as it comes.
@@ -115,7 +125,9 @@ impl<'a> Screen<'a> {
                 Some((Severity::Bad, _)) => Some(Paint::Red),
                 Some((Severity::Warn, _)) => Some(Paint::Yellow),
                 Some((Severity::Ok, _)) => None,
-                None => line.starts_with('#').then_some(Paint::Dim),
+                None if line.starts_with('#') => Some(Paint::Dim),
+                None if self.graded => grade(line),
+                None => None,
             };
             let whole = said.is_some() || self.json || line.starts_with('#');
             self.line(line, paint, !whole)?;
@@ -152,6 +164,15 @@ impl<'a> Screen<'a> {
             Some(paint) => writeln!(self.out, "{}", paint.apply(&shown)),
             None => writeln!(self.out, "{shown}"),
         }
+    }
+}
+
+/// The colour of a line of `triage`.
+fn grade(line: &str) -> Option<Paint> {
+    match line.split_ascii_whitespace().next()? {
+        "BAD" => Some(Paint::Red),
+        "warn" => Some(Paint::Yellow),
+        _ => None,
     }
 }
 
@@ -268,6 +289,18 @@ mod tests {
         assert_eq!(screen.held, b"tw");
         screen.abort().unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "one\ntw\n");
+    }
+
+    #[test]
+    fn the_lines_of_triage_have_the_colour_of_their_severity() {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, PERSON).graded(true);
+        let text = b"BAD   fds  full\nwarn  heap\nok    cpu\n";
+        screen.data("text/plain", text, true).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\x1b[31mBAD   fds  full\x1b[0m\n\x1b[33mwarn  heap\x1b[0m\nok    cpu\n"
+        );
     }
 
     #[test]

@@ -64,8 +64,7 @@ fn on_several(exec: &args::Exec, commands: &[Words], manner: &Manner) -> Outcome
         }
         let outcome = target::open_known(one)
             .and_then(|mut opened| run_all(&mut opened, commands, manner, exec.json));
-        let kind = outcome.unwrap_or_else(|mut trouble| {
-            trouble.text = format!("{label}: {}", trouble.text);
+        let kind = outcome.unwrap_or_else(|trouble| {
             eprintln!("{}", describe(&trouble, &manner.err));
             Some(trouble.kind)
         });

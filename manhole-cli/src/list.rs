@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use manhole::client::{Container, Kind, Known, Survey, ask_all, safe_name, survey, uptime};
+use manhole::client::{Container, Kind, Known, Survey, ask_all, safe_name, survey, units, uptime};
 use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
@@ -73,7 +73,8 @@ fn row(known: &Known, patience: Duration) -> Row {
     let mut place = describe_place(known);
     match &known.hello {
         Err(trouble) if trouble.kind == Kind::TimedOut => {
-            place.push_str(&format!(" (no answer for {patience:?})"));
+            let waited = units::nanos(u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX));
+            place.push_str(&format!(" (no answer for {waited})"));
         }
         Err(trouble) if trouble.kind != Kind::Refused => {
             place.push_str(&format!(" ({})", trouble.text));
@@ -271,7 +272,7 @@ mod tests {
                 6001,
                 "indexer",
                 "silent",
-                "/tmp/x\x1b[1m.sock (no answer for 1s)",
+                "/tmp/x\x1b[1m.sock (no answer for 1 s)",
                 false,
             ),
         ]
@@ -285,7 +286,7 @@ mod tests {
             "   PID  NAME      USER  UP     VERSION  LEVEL    WHERE\n\
              \x20 4711  checkout  app   3d 4h  2.4.1    control  /run/manhole/4711.sock\n\
              \x20 4890  checkout  app   3d 4h  2.4.1    control  container 9f3a1c (pid 1 inside)\n\
-             \x20 6001  indexer   app   3d 4h  2.4.1    silent   /tmp/x\\x1b[1m.sock (no answer for 1s)\n\n\
+             \x20 6001  indexer   app   3d 4h  2.4.1    silent   /tmp/x\\x1b[1m.sock (no answer for 1 s)\n\n\
              2 of 3 reachable. \"checkout\" is ambiguous: use the PID or the container id. \
              1 stale socket: manhole-cli clean\n"
         );

@@ -118,7 +118,8 @@ pub(crate) fn explain(opened: &mut Opened, words: &[String], failure: &Failure) 
     trouble
 }
 
-/// Makes the refusal of the whole connection understandable; other trouble stays as it is.
+/// Makes the refusal of the whole connection understandable; other trouble is told with the name of
+/// the console.
 pub(crate) fn explain_door(opened: &Opened, error: CallError) -> Trouble {
     match error {
         CallError::Lost(trouble) if trouble.kind == Kind::Refused => {
@@ -129,7 +130,11 @@ pub(crate) fn explain_door(opened: &Opened, error: CallError) -> Trouble {
             );
             Trouble::new(Kind::Refused, text)
         }
-        other => other.into(),
+        other => {
+            let mut trouble = Trouble::from(other);
+            trouble.text = format!("{}: {}", opened.label(), trouble.text);
+            trouble
+        }
     }
 }
 

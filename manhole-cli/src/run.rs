@@ -40,7 +40,8 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> Result<Option<Kind>, Trouble> {
     let _cancels = interrupt::cancels();
-    let mut screen = Screen::new(out, manner.out);
+    let graded = words.first().is_some_and(|word| word == "triage");
+    let mut screen = Screen::new(out, manner.out).graded(graded);
     let (result, written) = call(opened, words, manner, &mut screen);
     let finished = match &result {
         Ok(end) => screen.end(end),

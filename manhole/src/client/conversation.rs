@@ -17,6 +17,7 @@ use super::{
 use crate::{
     model::{Code, Failure},
     protocol::machine::{Decoder, End, Event, Request},
+    render::units,
 };
 
 /// How often a wait looks at the deadline and at the caller's wish to stop.
@@ -230,9 +231,10 @@ impl Client {
     }
 
     fn too_late(&self, waited: Duration) -> String {
+        let waited = units::nanos(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
         match self.heard {
-            true => format!("gave up after {:.0?}; the command was cancelled", waited),
-            false => format!("no answer for {:.0?}", waited),
+            true => format!("gave up after {waited}; the command was cancelled"),
+            false => format!("no answer for {waited}"),
         }
     }
 

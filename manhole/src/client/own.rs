@@ -25,10 +25,11 @@ const CLIENT: &str = concat!("manhole::client ", env!("CARGO_PKG_VERSION"));
 /// A console that does not say who it is within this time is silent.
 const SILENT: Duration = Duration::from_secs(1);
 
-const USAGE: &str = "\
-usage: ... manhole list                    every console on this host
-       ... manhole TARGET COMMAND...       one command, as in: manhole 1 triage
-TARGET is a PID, a name, the start of a container id, or a socket path.";
+const USAGE: [&str; 3] = [
+    "manhole list                 every console on this host",
+    "manhole TARGET COMMAND...    one command, as in: manhole 1 triage",
+    "TARGET is a PID, a name, the start of a container id, or a socket path",
+];
 
 /// Makes a service's binary its own client: call it first in `main`, and return if it says `true`.
 ///
@@ -39,13 +40,11 @@ TARGET is a PID, a name, the start of a container id, or a socket path.";
 /// `false`, at the cost of looking at one argument.
 ///
 /// ```no_run
-/// fn main() {
-///     if manhole::client() {
-///         return;
-///     }
-///     manhole::install();
-///     // the service
+/// if manhole::client() {
+///     return;
 /// }
+/// manhole::install();
+/// // the service
 /// ```
 pub fn client() -> bool {
     let mut arguments = std::env::args_os().skip(1);
@@ -83,11 +82,16 @@ fn run(words: &[String]) -> Result<(), Trouble> {
     match words {
         [list] if list == "list" => show_all(),
         [help] if help == "--help" || help == "-h" || help == "help" => {
-            print(USAGE);
+            USAGE.iter().for_each(|line| print(line));
             Ok(())
         }
         [target, command @ ..] if !command.is_empty() => execute(target, command),
-        _ => Err(Trouble::new(Kind::Usage, USAGE.replacen("usage: ", "", 1))),
+        _ => {
+            let trouble = Trouble::new(Kind::Usage, "a target and a command are wanted");
+            Err(USAGE
+                .iter()
+                .fold(trouble, |trouble, line| trouble.detail(*line)))
+        }
     }
 }
 
