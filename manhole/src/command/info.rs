@@ -238,6 +238,13 @@ fn missing(state: &State, identity: &Identity) -> Vec<String> {
     if let Some(why) = refused.filter(|_| threads::wanted()) {
         missing.push(format!("application code is refused: {why}"));
     }
+    let dropped = messages::dropped();
+    if dropped > 0 {
+        let messages = plural(usize::try_from(dropped).unwrap_or(usize::MAX), "message");
+        missing.push(format!(
+            "{messages} of the console were dropped: log_to is slow or panics"
+        ));
+    }
     if identity.age_ns.is_none() {
         missing.push(
             "/proc cannot be read, so threads, memory, fds and maps know little; mount it"

@@ -1,7 +1,7 @@
-//! Commands of the application: declared with a builder, run on the application's own threads.
+//! Commands of your own: declared with [`command`], run on threads `manhole-app`.
 //!
-//! What is here knows nothing of connections: the command layer looks a command up with [`all`],
-//! parses its arguments by its `Spec`, starts it and passes on what it says until it ends.
+//! The first word of a name must not be one of the console's; arguments are typed and bounded, so
+//! your code sees only values that fit; whatever is [`IntoReply`] is an answer.
 
 mod arg;
 mod args;
@@ -17,8 +17,9 @@ pub use args::Args;
 pub use builder::{Builder, command};
 pub use context::Context;
 pub use reply::{IntoReply, Reply};
+#[cfg(test)]
 pub(crate) use reserved::RESERVED;
-pub(crate) use run::{Running, Said, Who, failure};
+pub(crate) use run::{Said, Who, failure};
 pub use table::{Cell, Table};
 
 use super::threads::{self, Gate};
@@ -34,6 +35,9 @@ use std::sync::{
 
 /// How many commands an application may add.
 const MOST: usize = 256;
+
+// The command layer looks a command up with `all`, parses its arguments by its `Spec`, starts it and
+// passes on what it says until it ends; nothing here knows of connections.
 
 type Handler = dyn Fn(&Context, &Args) -> Result<Reply, String> + Send + Sync;
 

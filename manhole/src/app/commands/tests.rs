@@ -19,7 +19,7 @@ fn find(name: &str) -> Registered {
     all.find(|command| command.spec().name == name).unwrap()
 }
 
-fn start(name: &str, words: &[&str]) -> Result<Running, Failure> {
+fn start(name: &str, words: &[&str]) -> Result<run::Running, Failure> {
     crate::sys::origin::claim();
     app::activate();
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -37,7 +37,7 @@ fn start(name: &str, words: &[&str]) -> Result<Running, Failure> {
     }
 }
 
-fn finish(running: &Running) -> (Vec<String>, Result<Reply, Failure>) {
+fn finish(running: &run::Running) -> (Vec<String>, Result<Reply, Failure>) {
     let mut lines = Vec::new();
     loop {
         match running.next(SOON).expect("no end in sight") {

@@ -104,6 +104,7 @@ impl Gate {
     }
 
     /// How long the call inside has been there, if there is one.
+    #[cfg(test)]
     pub(crate) fn occupied(&self) -> Option<Duration> {
         let pool = super::current()?;
         let inside = (*brief(&self.inside)?)?;

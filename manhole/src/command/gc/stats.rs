@@ -1,11 +1,10 @@
 //! `gc stats`: what the allocator holds, as far as it can be known cheaply.
 
-use super::{Command, Context, Run, allocator, is_glibc};
+use super::{Command, Run, allocator, is_glibc};
 use crate::{
     app::reclaim,
     model::{
-        Answer, ArgSpec, Args, Block, Cell, Example, Failure, Fields, Group, Impact, Level,
-        Severity, Spec,
+        Answer, ArgSpec, Args, Block, Cell, Example, Fields, Group, Impact, Level, Severity, Spec,
     },
     probe::memory::Usage,
     sys::malloc::{self, Info},

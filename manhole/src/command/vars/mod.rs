@@ -14,8 +14,7 @@ use super::{Command, Context, Endpoint, Run, glob, plural, suggest};
 use crate::{
     app::vars::{self, Reading},
     model::{
-        Answer, ArgSpec, ArgType, Args, Block, Complete, Example, Failure, Group, Impact, Level,
-        Spec,
+        Answer, ArgSpec, ArgType, Block, Complete, Example, Failure, Group, Impact, Level, Spec,
     },
 };
 
