@@ -10,6 +10,8 @@ mod demo;
 mod display;
 mod dump;
 mod exec;
+#[cfg(test)]
+mod fake;
 mod interrupt;
 mod list;
 mod plain;

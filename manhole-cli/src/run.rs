@@ -116,3 +116,67 @@ fn complain(opened: &mut Opened, words: &[String], failure: &Failure, manner: &M
     eprintln!("{text}");
     kind
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fake, target};
+
+    const PLAIN: Manner = Manner {
+        out: Terminal::plain(),
+        err: Terminal::plain(),
+        timeout: Some(Duration::from_secs(5)),
+    };
+
+    fn reply(words: &[String]) -> fake::Reply {
+        match words.join(" ").as_str() {
+            "version --json" => Ok(fake::VERSION),
+            "hello" => Ok("hello\n"),
+            "gc run" => Err(Failure::new(Code::Denied, "gc run: needs level control")),
+            "slow" => Err(Failure::new(Code::Timeout, "slow: not ready")),
+            _ => Err(Failure::new(Code::Unknown, "no such command")),
+        }
+    }
+
+    /// The exit kind and the output of one command.
+    fn check(command: &str, expected: Option<Kind>, output: &str) {
+        let fake = fake::Fake::start(&command.replace(' ', "-"), reply);
+        let mut opened = target::open_one(&fake.target()).unwrap();
+        let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        let mut out = Vec::new();
+        assert_eq!(
+            run(&mut opened, &words, &PLAIN, &mut out),
+            Ok(expected),
+            "{command}"
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), output, "{command}");
+        assert!(opened.client.is_usable());
+    }
+
+    #[test]
+    fn every_end_has_its_exit_code() {
+        check("hello", None, "hello\n");
+        check("nope", Some(Kind::Failed), "");
+        check("gc run", Some(Kind::Refused), "");
+        check("slow", Some(Kind::TimedOut), "");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_ends_it_quietly() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let fake = fake::Fake::start("gone", reply);
+        let mut opened = target::open_one(&fake.target()).unwrap();
+        assert_eq!(
+            run(&mut opened, &["hello".to_owned()], &PLAIN, &mut Gone),
+            Ok(None)
+        );
+    }
+}

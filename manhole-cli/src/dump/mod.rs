@@ -236,3 +236,80 @@ fn record(item: &Item, bytes: usize, elapsed_ms: u64, problem: Option<String>) -
         problem,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake;
+    use manhole::client::Failure;
+
+    const COMMANDS: &str = r#"{"data":{"commands":[
+        {"name":"fds","level":"view","allowed":true,"impact":"reads","args":[]},
+        {"name":"maps","level":"view","allowed":true,"impact":"samples","args":[]},
+        {"name":"stacks","level":"inspect","allowed":false,"impact":"reads","args":[]}]}}"#;
+
+    fn reply(words: &[String]) -> fake::Reply {
+        match words.join(" ").as_str() {
+            "version --json" => Ok(fake::VERSION),
+            "commands --json" => Ok(COMMANDS),
+            "triage" => Ok("All is well.\n"),
+            "fds" => Ok("3 files\n"),
+            "fds --json" => Ok("{}\n"),
+            _ => Err(Failure::new(Code::Unsupported, "maps: no /proc")),
+        }
+    }
+
+    fn run(name: &str, max_size: u64) -> (PathBuf, Outcome) {
+        let fake = fake::Fake::start(name, reply);
+        let output =
+            std::env::temp_dir().join(format!("manhole-dump-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&output);
+        let request = args::Dump {
+            target: fake.target(),
+            output: Some(output.clone()),
+            plan: false,
+            budget: Duration::from_secs(20),
+            max_size,
+            splay: None,
+        };
+        let options = Options {
+            color: args::When::Never,
+            raw: false,
+            timeout: None,
+        };
+        (output, dump(&request, &options))
+    }
+
+    #[test]
+    fn a_dump_holds_what_there_is_and_says_what_is_missing() {
+        let (output, outcome) = run("partial", 1 << 20);
+        assert_eq!(outcome, Ok(Some(Kind::Failed)));
+        let read = |name: &str| std::fs::read_to_string(output.join(name)).unwrap();
+        assert_eq!(read("fds.txt"), "3 files\n");
+        let readme = read("README.txt");
+        assert!(readme.starts_with("shop 1.0 ["), "{readme}");
+        assert!(readme.contains("\nAll is well.\n"), "{readme}");
+        assert!(
+            readme.contains("  maps: unsupported: maps: no /proc\n"),
+            "{readme}"
+        );
+        assert!(
+            readme.contains("  stacks: needs level inspect, you have view\n"),
+            "{readme}"
+        );
+        assert!(read("manifest.json").contains("\"complete\": false"));
+        std::fs::remove_dir_all(output).unwrap();
+    }
+
+    #[test]
+    fn a_dump_stops_at_its_size() {
+        let (output, outcome) = run("size", 14);
+        assert_eq!(outcome, Ok(Some(Kind::Failed)));
+        let readme = std::fs::read_to_string(output.join("README.txt")).unwrap();
+        assert!(
+            readme.contains("  fds: over the 1 bytes that were left of --max-size"),
+            "{readme}"
+        );
+        std::fs::remove_dir_all(output).unwrap();
+    }
+}
