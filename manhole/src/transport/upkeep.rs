@@ -57,8 +57,7 @@ impl Upkeep {
         }
         match bind::bind(&self.options) {
             Ok(new) => {
-                let old = std::mem::replace(&mut self.bound, new);
-                old.remove_if_ours();
+                self.bound = new;
                 self.complaint = None;
                 Found::Changed(format!("{reason}; listening at {}", self.bound.place()))
             }

@@ -165,8 +165,8 @@ impl Bound {
         self.mark.as_ref()
     }
 
-    /// Removes the socket file if it is still ours. Whoever is connected stays so.
-    pub(crate) fn remove_if_ours(&self) {
+    /// Removes the socket file if it is still ours.
+    fn remove_if_ours(&self) {
         let Some(mark) = self.mark.as_ref().filter(|mark| mark.remove()) else {
             return;
         };
@@ -175,6 +175,13 @@ impl Bound {
             let _ = fs::remove_file(directory.join(LOCK));
             let _ = fs::remove_dir(directory);
         }
+    }
+}
+
+/// The file goes with the socket, on whichever way that ends; whoever is connected stays so.
+impl Drop for Bound {
+    fn drop(&mut self) {
+        self.remove_if_ours();
     }
 }
 

@@ -87,8 +87,8 @@ const REFUSALS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Accepts until the hooks say to stop, then removes the socket file. Conversations under way go
-/// on as tasks of the runtime.
+/// Accepts until the hooks say to stop; the socket file goes then. Conversations under way go on
+/// as tasks of the runtime.
 ///
 /// # Errors
 /// When the runtime cannot watch the socket.
@@ -118,7 +118,6 @@ pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
             Event::Accepted(Err(error)) => server.on_failure(&error),
         }
     }
-    server.upkeep.bound.remove_if_ours();
     Ok(())
 }
 

@@ -135,6 +135,7 @@ fn an_exact_path_is_taken_or_refused() {
         "{refused}"
     );
     drop(bound);
+    stale(&world.at("tmp/exact.sock"));
     assert!(
         is_live(&exactly(&world, "tmp/exact.sock").unwrap()),
         "a stale one is replaced"
@@ -168,7 +169,8 @@ fn an_exact_path_is_reached_through_a_linked_directory() {
     world.mkdir("run/app", 0o755);
     world.mkdir("var", 0o755);
     symlink("../run", world.at("var/run")).unwrap();
-    assert!(is_live(&exactly(&world, "var/run/app/x.sock").unwrap()));
+    let bound = exactly(&world, "var/run/app/x.sock").unwrap();
+    assert!(is_live(&bound));
     let socket = fs::metadata(world.at("run/app/x.sock")).unwrap();
     assert!(socket.file_type().is_socket());
 }
