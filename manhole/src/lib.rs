@@ -10,6 +10,7 @@ mod model;
 mod probe;
 mod protocol;
 mod render;
+mod rt;
 mod session;
 #[allow(unsafe_code)]
 mod sys;

@@ -5,12 +5,12 @@ use crate::{
     app::messages,
     command::{Entry, State},
     model::{Caller, Dialect, Failure},
+    rt::Stream,
     session::{self, Connection},
     sys,
     transport::{bind::Bound, serve::Hooks},
 };
 use std::sync::{Arc, atomic::Ordering};
-use tokio::net::UnixStream;
 
 /// The console as the accept loop sees it.
 pub(super) struct Console {
@@ -19,7 +19,7 @@ pub(super) struct Console {
 }
 
 impl Hooks for Console {
-    async fn converse(self: Arc<Self>, stream: UnixStream, caller: Caller, connection: Connection) {
+    async fn converse(self: Arc<Self>, stream: Stream, caller: Caller, connection: Connection) {
         self.state.connections.fetch_add(1, Ordering::Relaxed);
         session::converse(stream, caller, connection, self.state.clone()).await;
     }
@@ -37,7 +37,7 @@ impl Hooks for Console {
             .add(entry.record(failure.code.name(), 0, 0));
     }
 
-    async fn refuse(self: Arc<Self>, stream: UnixStream, failure: Failure) {
+    async fn refuse(self: Arc<Self>, stream: Stream, failure: Failure) {
         session::refuse(stream, failure).await;
     }
 

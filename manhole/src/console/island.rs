@@ -5,6 +5,7 @@ use crate::{
     command::State,
     model::Level,
     probe::vitals::Extra,
+    rt,
     sys::{
         self,
         table::{self, TableKind},
@@ -138,11 +139,6 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
         access: state.access.clone(),
         cap_is_chosen: plan.cap_is_chosen,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|error| format!("failed to build the console's runtime: {error}"))?;
     let hooks = Arc::new(Console {
         inner: inner.clone(),
         state,
@@ -154,10 +150,10 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
         hooks,
         tick: serve::TICK,
     };
-    let served = runtime.block_on(serve::run(setup));
-    // Conversations end with the runtime; nobody waits for a worker that is slow to notice.
-    runtime.shutdown_background();
-    served.map_err(|error| format!("failed to watch the console's socket: {error}"))
+    // Conversations end with the loop; nobody waits for a worker that is slow to notice.
+    rt::block_on(serve::run(setup))
+        .and_then(|served| served)
+        .map_err(|error| format!("failed to watch the console's socket: {error}"))
 }
 
 /// Leaves the host's descriptor table, taking the listener along if there is one.

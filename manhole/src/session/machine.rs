@@ -11,6 +11,7 @@ use crate::{
     command::{self, Event, Style},
     model::{Code, Dialect, Failure, Verdict},
     protocol::machine::{self, Request, Requests},
+    rt,
 };
 use std::{
     collections::HashMap,
@@ -63,7 +64,7 @@ impl Machine<'_> {
         self.lines.feed(bytes);
         self.requests().await?;
         let mut buffer = [0; 4096];
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = rt::interval(LOOK);
         while !(self.eof && self.running.is_empty()) {
             if self.running.is_empty() {
                 match self.peer.read(&mut buffer, IDLE).await {

@@ -21,10 +21,10 @@ use crate::{
     command::State,
     model::{Caller, Code, Failure},
     protocol::sniff::{Sniff, Sniffer},
+    rt::Stream,
 };
 use peer::{Peer, Read};
 use std::{sync::Arc, time::Duration};
-use tokio::net::UnixStream;
 
 /// How long a client may say nothing at all.
 const FIRST_BYTE: Duration = Duration::from_secs(600);
@@ -33,7 +33,7 @@ const PARTIAL: Duration = Duration::from_secs(30);
 
 /// Serves one connection to its end.
 pub(crate) async fn converse(
-    stream: UnixStream,
+    stream: Stream,
     caller: Caller,
     connection: Connection,
     state: Arc<State>,

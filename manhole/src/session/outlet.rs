@@ -1,9 +1,9 @@
 //! Writing to a client that may have stopped reading, or reads a byte a second.
 
-use std::{io::ErrorKind, time::Duration};
-use tokio::{
-    net::UnixStream,
-    time::{Instant, timeout},
+use crate::rt::{Stream, timeout};
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
 };
 
 /// A reader that takes nothing for this long is gone.
@@ -28,11 +28,7 @@ pub(super) struct Outlet {
 
 impl Outlet {
     /// Writes all of `bytes`.
-    pub(super) async fn write(
-        &mut self,
-        stream: &UnixStream,
-        mut bytes: &[u8],
-    ) -> Result<(), Gone> {
+    pub(super) async fn write(&mut self, stream: &Stream, mut bytes: &[u8]) -> Result<(), Gone> {
         while !bytes.is_empty() {
             match stream.try_write(bytes) {
                 Ok(count) => {

@@ -9,17 +9,14 @@ use super::{
 use crate::{
     command::{Context, Entry, State},
     model::{Caller, Code, Dialect, Failure},
+    rt::{Stream, timeout_at},
     sys,
 };
 use std::{
     io::ErrorKind,
     os::fd::{AsFd, AsRawFd},
     sync::Arc,
-    time::Duration,
-};
-use tokio::{
-    net::UnixStream,
-    time::{Instant, timeout_at},
+    time::{Duration, Instant},
 };
 
 /// How long the rest that a client still sends is read and dropped after the last reply. Debian's
@@ -29,7 +26,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// A client and what it may do.
 pub(super) struct Peer {
     /// The connection itself.
-    pub stream: UnixStream,
+    pub stream: Stream,
     /// Who it is.
     pub caller: Caller,
     /// Its place among the connections.
@@ -59,7 +56,7 @@ pub(super) enum Read<'a> {
 
 impl Peer {
     pub(super) fn new(
-        stream: UnixStream,
+        stream: Stream,
         caller: Caller,
         connection: Connection,
         state: Arc<State>,

@@ -1,14 +1,16 @@
 //! Telling a stranger that it may not come in, in the language it speaks.
 
-use crate::model::{Code, Failure};
+use crate::{
+    model::{Code, Failure},
+    rt::{Stream, timeout},
+};
 use std::{os::fd::AsRawFd, time::Duration};
-use tokio::{net::UnixStream, time::timeout};
 
 /// A refused client gets this long to say what it speaks, and as long to read the answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes the refusal as an HTTP response or as an `ERR` line, and closes.
-pub(crate) async fn refuse(stream: UnixStream, failure: Failure) {
+pub(crate) async fn refuse(stream: Stream, failure: Failure) {
     let http = timeout(PATIENCE, speaks_http(&stream))
         .await
         .unwrap_or(false);
@@ -22,7 +24,7 @@ pub(crate) async fn refuse(stream: UnixStream, failure: Failure) {
     let _ = timeout(PATIENCE, drain(&stream)).await;
 }
 
-async fn speaks_http(stream: &UnixStream) -> bool {
+async fn speaks_http(stream: &Stream) -> bool {
     let mut first = [0; 1];
     while stream.readable().await.is_ok() {
         match stream.try_read(&mut first) {
@@ -47,7 +49,7 @@ fn response(failure: &Failure) -> String {
     )
 }
 
-async fn drain(stream: &UnixStream) {
+async fn drain(stream: &Stream) {
     let mut buffer = [0; 4096];
     while stream.readable().await.is_ok() {
         match stream.try_read(&mut buffer) {

@@ -3,6 +3,7 @@
 use crate::{
     command::{self, Call, Context, Entry, Event, Sink, Style},
     model::{Code, Failure},
+    rt,
 };
 use tokio::sync::mpsc;
 
@@ -39,20 +40,18 @@ pub(super) fn spawn(
     let job = Box::new(move || {
         // Decided where the job runs: a worker may block on the channel, the I/O thread would
         // wait for itself.
-        match tokio::runtime::Handle::try_current() {
-            Err(_) => work(&mut Blocking { id, events }),
-            Ok(runtime) => {
-                let mut collect = Collecting::default();
-                work(&mut collect);
-                runtime.spawn(async move {
-                    for event in collect.events {
-                        if collector.send((id, event)).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
+        if !rt::is_here() {
+            return work(&mut Blocking { id, events });
         }
+        let mut collect = Collecting::default();
+        work(&mut collect);
+        rt::spawn(async move {
+            for event in collect.events {
+                if collector.send((id, event)).await.is_err() {
+                    return;
+                }
+            }
+        });
     });
     if let Err(job) = workers.run(job) {
         job();

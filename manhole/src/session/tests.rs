@@ -19,7 +19,6 @@ fn state() -> Arc<State> {
 /// Serves one end of a pair on a thread of its own and gives the other end.
 fn connect(level: Level, state: &Arc<State>) -> (Client, Connection) {
     let (ours, theirs) = Client::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
     let connection = Connection::new();
     let (handle, state) = (connection.clone(), state.clone());
     let caller = Caller {
@@ -30,14 +29,11 @@ fn connect(level: Level, state: &Arc<State>) -> (Client, Connection) {
         connection: 1,
     };
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async move {
-            let stream = UnixStream::from_std(ours).unwrap();
+        let talk = async move {
+            let stream = Stream::new(ours).unwrap();
             converse(stream, caller, handle, state).await;
-        });
+        };
+        crate::rt::block_on(talk).unwrap();
     });
     theirs
         .set_read_timeout(Some(Duration::from_secs(20)))

@@ -17,6 +17,7 @@ use crate::{
         words,
     },
     render::units,
+    rt,
 };
 use frame::Frame;
 use std::time::Duration;
@@ -222,7 +223,7 @@ impl Text<'_> {
         let (sender, mut events) = running::channel();
         running::start(call, ctx, style, entry, 0, sender);
         let _stop = StopOnDrop(cancel);
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = rt::interval(LOOK);
         let mut binary = false;
         loop {
             let event = match race(events.recv(), look.tick()).await {

@@ -13,6 +13,7 @@ use crate::{
     app::routes::{self, Route},
     command::{self, Context, Event, Query},
     model::{Code, Dialect, Failure},
+    rt,
 };
 use hyper::{
     Request, Response, StatusCode,
@@ -105,7 +106,7 @@ async fn collect(
 async fn read(body: Incoming) -> Result<Vec<u8>, Failure> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
-    let mut late = pin!(tokio::time::sleep(BODY_TIME));
+    let mut late = pin!(rt::sleep(BODY_TIME));
     loop {
         let frame = race(poll_fn(|cx| body.as_mut().poll_frame(cx)), &mut late).await;
         match frame {

@@ -4,9 +4,10 @@
 use super::super::{outlet::Outlet, peer::Peer};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::{
+    cell::RefCell,
     io::{ErrorKind, Result},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 
@@ -15,14 +16,14 @@ const CHUNK: usize = 8 << 10;
 
 /// The connection.
 pub(super) struct Io {
-    peer: Arc<Peer>,
+    peer: Rc<Peer>,
     replay: Vec<u8>,
     pace: Pace,
 }
 
 /// How the reader keeps up.
 #[derive(Clone, Default)]
-pub(super) struct Pace(Arc<Mutex<Outlet>>);
+pub(super) struct Pace(Rc<RefCell<Outlet>>);
 
 impl Pace {
     /// Whether the reader is to be left.
@@ -31,13 +32,13 @@ impl Pace {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Outlet) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.borrow_mut())
     }
 }
 
 impl Io {
     /// `replay` is read before anything from the connection.
-    pub(super) fn new(peer: Arc<Peer>, replay: Vec<u8>) -> Self {
+    pub(super) fn new(peer: Rc<Peer>, replay: Vec<u8>) -> Self {
         Self {
             peer,
             replay,
@@ -68,7 +69,6 @@ impl Read for Io {
         let mut buffer = [0; CHUNK];
         let buffer = buffer.get_mut(..room).unwrap_or_default();
         loop {
-            ready!(this.peer.stream.poll_read_ready(cx))?;
             match this.peer.stream.try_read(buffer) {
                 Ok(count) => {
                     cursor.put_slice(buffer.get(..count).unwrap_or_default());
@@ -77,6 +77,7 @@ impl Read for Io {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
+            ready!(this.peer.stream.poll_readable(cx))?;
         }
     }
 }
@@ -91,7 +92,7 @@ impl Write for Io {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.pace.with(Outlet::waits);
-                    ready!(self.peer.stream.poll_write_ready(cx))?;
+                    ready!(self.peer.stream.poll_writable(cx))?;
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }

@@ -17,10 +17,9 @@ use super::{
     race::{First, race},
     text::LOOK,
 };
-use crate::{command::Cancel, model::Failure};
+use crate::{command::Cancel, model::Failure, rt};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
-use std::{convert::Infallible, sync::Arc};
-use tokio::time::Instant;
+use std::{convert::Infallible, rc::Rc, time::Instant};
 
 /// Serves the request that `bytes` begin.
 pub(super) async fn converse(mut peer: Peer, mut bytes: Vec<u8>) {
@@ -32,7 +31,7 @@ pub(super) async fn converse(mut peer: Peer, mut bytes: Vec<u8>) {
     let cancel = Cancel::default();
     let _stop = super::text::StopOnDrop(cancel.clone());
     let _busy = peer.connection.running();
-    let peer = Arc::new(peer);
+    let peer = Rc::new(peer);
     let io = io::Io::new(peer.clone(), bytes);
     let pace = io.pace();
     let service = service_fn(|request: Request<Incoming>| {
@@ -47,7 +46,7 @@ pub(super) async fn converse(mut peer: Peer, mut bytes: Vec<u8>) {
         .max_headers(head::MOST_HEADERS)
         .max_buf_size(4 * head::LONGEST);
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = rt::interval(LOOK);
     loop {
         match race(&mut connection, look.tick()).await {
             First::A(_) => break,

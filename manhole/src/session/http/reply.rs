@@ -16,7 +16,7 @@ use hyper::{
     body::Incoming,
     header::{self, HeaderName, HeaderValue},
 };
-use std::sync::Arc;
+use std::rc::Rc;
 
 type Reply = Response<Body>;
 
@@ -26,7 +26,7 @@ const ACTS: HeaderName = HeaderName::from_static("x-manhole");
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers a request.
-pub(super) async fn answer(peer: Arc<Peer>, cancel: Cancel, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Incoming>) -> Reply {
     if let Err((status, text)) = acceptable(&request) {
         return plain(status, &text);
     }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     model::{Caller, Failure, Level},
+    rt::{self, Interval, Listener, Sleep, Stream, interval_at, sleep},
     session::Connection,
     sys::{self, fork::Recorded},
 };
@@ -24,11 +25,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
-};
-use tokio::{
-    net::{UnixListener, UnixStream},
-    time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep},
+    time::{Duration, Instant},
 };
 
 /// What the loop needs from the layers around it. Every call is made on the island's thread and
@@ -37,20 +34,16 @@ pub(crate) trait Hooks: Send + Sync + 'static {
     /// Serves one connection to its end.
     fn converse(
         self: Arc<Self>,
-        stream: UnixStream,
+        stream: Stream,
         caller: Caller,
         connection: Connection,
-    ) -> impl Future<Output = ()> + Send;
+    ) -> impl Future<Output = ()>;
 
     /// Notes that somebody was not let in; the level of `caller` means nothing here.
     fn refused(&self, caller: &Caller, failure: &Failure);
 
     /// Tells somebody who is not let in, and closes; takes a few seconds at most.
-    fn refuse(
-        self: Arc<Self>,
-        stream: UnixStream,
-        failure: Failure,
-    ) -> impl Future<Output = ()> + Send;
+    fn refuse(self: Arc<Self>, stream: Stream, failure: Failure) -> impl Future<Output = ()>;
 
     /// Called before the first accept, and whenever the socket or our ids changed.
     fn listens(&self, bound: &Bound);
@@ -108,7 +101,6 @@ pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
         complained: false,
     };
     let mut ticks = interval_at(Instant::now() + setup.tick, setup.tick);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     server.hooks.listens(&server.upkeep.bound);
     while !server.hooks.closing() {
         match poll_fn(|cx| server.poll_event(&mut ticks, cx)).await {
@@ -125,7 +117,7 @@ pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
 struct Watched {
     /// Goes before the listener does, see [`sys::fork::record`].
     _recorded: Option<Recorded>,
-    listener: UnixListener,
+    listener: Listener,
 }
 
 impl Watched {
@@ -133,7 +125,7 @@ impl Watched {
         let listener = bound.listener().try_clone()?;
         Ok(Self {
             _recorded: sys::fork::record(&listener),
-            listener: UnixListener::from_std(listener)?,
+            listener: Listener::new(listener)?,
         })
     }
 }
@@ -141,7 +133,7 @@ impl Watched {
 enum Event {
     Tick,
     Rested,
-    Accepted(io::Result<UnixStream>),
+    Accepted(io::Result<Stream>),
 }
 
 struct Server<H> {
@@ -172,7 +164,7 @@ impl<H: Hooks> Server<H> {
             Some(pause) => pause.as_mut().poll(cx).map(|()| Event::Rested),
             None => {
                 let accepted = self.watched.listener.poll_accept(cx);
-                accepted.map(|result| Event::Accepted(result.map(|(stream, _)| stream)))
+                accepted.map(Event::Accepted)
             }
         }
     }
@@ -211,7 +203,7 @@ impl<H: Hooks> Server<H> {
         }
     }
 
-    fn on_connection(&mut self, stream: UnixStream) {
+    fn on_connection(&mut self, stream: Stream) {
         self.failures = 0;
         self.look_after_socket(false);
         self.accepted = self.accepted.saturating_add(1);
@@ -222,7 +214,7 @@ impl<H: Hooks> Server<H> {
         }
     }
 
-    fn judge(&mut self, stream: UnixStream, peer: &Peer) {
+    fn judge(&mut self, stream: Stream, peer: &Peer) {
         let mut caller = Caller {
             uid: peer.credentials.uid,
             gid: peer.credentials.gid,
@@ -247,19 +239,19 @@ impl<H: Hooks> Server<H> {
             .hooks
             .clone()
             .converse(stream, caller, seat.connection());
-        tokio::spawn(async move {
+        rt::spawn(async move {
             served.await;
             drop((recorded, seat));
         });
     }
 
-    fn refuse(&self, stream: UnixStream, failure: Failure) {
+    fn refuse(&self, stream: Stream, failure: Failure) {
         if Arc::strong_count(&self.refusing) > REFUSALS {
             return;
         }
         let under_way = self.refusing.clone();
         let refused = self.hooks.clone().refuse(stream, failure);
-        tokio::spawn(async move {
+        rt::spawn(async move {
             refused.await;
             drop(under_way);
         });

@@ -30,7 +30,7 @@ struct Fake {
 }
 
 impl Hooks for Fake {
-    async fn converse(self: Arc<Self>, stream: UnixStream, caller: Caller, connection: Connection) {
+    async fn converse(self: Arc<Self>, stream: Stream, caller: Caller, connection: Connection) {
         let line = format!("{} {}\n", caller.level, caller.connection);
         let _ = stream.try_write(line.as_bytes());
         let mut evicted = pin!(connection.evicted());
@@ -39,7 +39,7 @@ impl Hooks for Fake {
                 return Poll::Ready(true);
             }
             // Ready is a hint; only a read tells.
-            while stream.poll_read_ready(cx).is_ready() {
+            while stream.poll_readable(cx).is_ready() {
                 match stream.try_read(&mut [0]) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     _ => return Poll::Ready(false),
@@ -56,7 +56,7 @@ impl Hooks for Fake {
         self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
-    async fn refuse(self: Arc<Self>, stream: UnixStream, failure: Failure) {
+    async fn refuse(self: Arc<Self>, stream: Stream, failure: Failure) {
         let _ = stream.try_write(format!("{failure}\n").as_bytes());
     }
 
@@ -150,9 +150,7 @@ fn setup(scratch: &Scratch, fake: &Arc<Fake>, access: Access) -> Setup<Fake> {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_io().enable_time();
-    builder.build().unwrap().block_on(future)
+    rt::block_on(future).unwrap()
 }
 
 /// Up to the newline, or what came before the end.
@@ -256,8 +254,11 @@ fn at_the_descriptor_limit_it_waits_without_spinning() {
         };
         let mut client = None;
         let said = block_on(async {
-            let served = tokio::spawn(run(setup));
-            tokio::task::yield_now().await;
+            let (over, mut end) = tokio::sync::oneshot::channel();
+            rt::spawn(async move {
+                let _ = over.send(run(setup).await.is_ok());
+            });
+            sleep(Duration::from_millis(1)).await;
             client = Client::connect(&path).ok();
             let _ = setrlimit(Resource::RLIMIT_NOFILE, 256.min(hard), hard);
             let mut spare: Vec<File> = Vec::new();
@@ -274,7 +275,8 @@ fn at_the_descriptor_limit_it_waits_without_spinning() {
             drop(spare);
             sleep(Duration::from_millis(1500)).await;
             fake.closing.store(true, Ordering::Relaxed);
-            let ended = served.await.is_ok();
+            let patience = Duration::from_secs(10);
+            let ended = rt::timeout(patience, &mut end).await == Ok(Ok(true));
             calm && complained && ended
         });
         said && client.is_some_and(|mut client| line(&mut client) == "control 1")
