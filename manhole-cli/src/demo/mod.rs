@@ -52,13 +52,38 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let load = Load::start(service.port)
         .map_err(|error| Trouble::io(Kind::Failed, "failed to start the load", &error))?;
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
-    say(&introduction(&service, interactive))?;
-    let outcome = match interactive {
-        true => prompt(&service, options),
+    let outcome = say(&introduction(&service, interactive)).and_then(|()| match interactive {
+        true => Ok(prompt(&service, options)?),
         false => tour::run(&service, options),
-    };
+    });
     drop(load);
-    outcome
+    match outcome {
+        Ok(kind) => Ok(kind),
+        Err(Stop::Closed) => Ok(None),
+        Err(Stop::Trouble(trouble)) => Err(trouble),
+    }
+}
+
+/// Why the demo ends before its end.
+enum Stop {
+    /// A reader that has seen enough, as `head`.
+    Closed,
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Trouble::io(Kind::Failed, "failed to write", &error).into(),
+        }
+    }
 }
 
 /// The prompt, in which triage has been run already.
@@ -95,11 +120,8 @@ fn mode(socket: &Path) -> Option<String> {
 }
 
 /// Writes to standard output.
-///
-/// # Errors
-/// When it is closed.
-fn say(text: &str) -> Result<(), Trouble> {
+fn say(text: &str) -> Result<(), Stop> {
     let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| Trouble::io(Kind::Failed, "failed to write", &error))
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }

@@ -4,27 +4,26 @@ use std::{env, path::Path, thread, time::Duration};
 
 use manhole::client::{CallError, Kind, LONGEST, Patience, words};
 
-use super::{child::Service, say};
+use super::{Stop, child::Service, say};
 use crate::{
     args::Options,
     display,
-    plain::{cut, escape},
-    report::Outcome,
-    target,
+    plain::escape,
+    target::{self, Opened},
     terminal::Terminal,
 };
 
 /// How long the service runs before the first question: rates need some time to be rates.
-const WARM_UP: Duration = Duration::from_secs(3);
+const WARM_UP: Duration = Duration::from_millis(2500);
 
 /// Time to read an answer before the next question.
 const PAUSE: Duration = Duration::from_millis(1400);
 
+/// An answer is some hundred bytes.
+const CAP: usize = 1 << 20;
+
 /// Where the command stands in the line of the question.
 const COLUMN: usize = 58;
-
-/// Answers are this wide.
-const WIDTH: usize = 100;
 
 /// One question.
 struct Step {
@@ -71,16 +70,16 @@ const STEPS: [Step; 6] = [
         rows: 5,
     },
     Step {
+        question: "Have it give some back.",
+        line: "gc run",
+        way: Way::Exec,
+        rows: 6,
+    },
+    Step {
         question: "Change a setting while it runs.",
         line: "vars set pricing.batch 64 for 10m",
         way: Way::Exec,
         rows: 1,
-    },
-    Step {
-        question: "Have it give memory back.",
-        line: "gc run",
-        way: Way::Exec,
-        rows: 6,
     },
 ];
 
@@ -90,37 +89,40 @@ pub(super) fn warm_up() {
 }
 
 /// Takes the tour; `Some(kind)` when a question was not answered.
-pub(super) fn run(service: &Service, options: &Options) -> Outcome {
+pub(super) fn run(service: &Service, options: &Options) -> Result<Option<Kind>, Stop> {
     let mut opened = target::open_one(&service.socket.to_string_lossy())?;
     let program = program();
-    let mut first = None;
-    for (number, step) in STEPS.iter().enumerate() {
-        thread::sleep(match number {
-            0 => WARM_UP,
-            _ => PAUSE,
-        });
+    let mut outcome = None;
+    warm_up();
+    for (number, step) in (1..).zip(&STEPS) {
         let command = step.paste(&program, service.pid, &service.socket);
-        let question = format!("{}. {}", number + 1, step.question);
+        let question = format!("{number}. {}", step.question);
         say(&format!("{question:<COLUMN$}  $ {command}\n"))?;
-        let commands = words::parse_line(step.line).unwrap_or_default();
-        let words = commands.into_iter().next().unwrap_or_default();
-        let patience = Patience::of(options.timeout.unwrap_or(LONGEST));
-        match opened.client.collect(&words, patience, 1 << 20) {
-            Ok((answer, _)) => say(&excerpt(&answer, step.rows))?,
-            Err(CallError::Failed(failure)) => {
-                let terminal = Terminal::stdout(options);
-                say(&format!("{}\n", display::failure(&failure, &terminal)))?;
-                first = first.or(Some(Kind::of_code(failure.code)));
-            }
-            Err(CallError::Lost(trouble)) => return Err(trouble),
-        }
-        say("\n")?;
+        outcome = outcome.or(show(step, &mut opened, options)?);
+        thread::sleep(PAUSE);
     }
-    say(
-        "Try it yourself:  manhole-cli demo      (in a terminal: the same service, and a prompt)\n\
+    say(&format!(
+        "Try it yourself:  {program} demo      (in a terminal: the same service, and a prompt)\n\
          In your service:  cargo add manhole     then manhole::install(); first in main          README.md has the rest\n",
-    )?;
-    Ok(first)
+    ))?;
+    Ok(outcome)
+}
+
+/// Asks, and shows the answer or why there is none.
+fn show(step: &Step, opened: &mut Opened, options: &Options) -> Result<Option<Kind>, Stop> {
+    let commands = words::parse_line(step.line).unwrap_or_default();
+    let words = commands.into_iter().next().unwrap_or_default();
+    let patience = Patience::of(options.timeout.unwrap_or(LONGEST));
+    let (text, outcome) = match opened.client.collect(&words, patience, CAP) {
+        Ok((answer, _)) => (excerpt(&answer, step.rows), None),
+        Err(CallError::Failed(failure)) => {
+            let text = display::failure(&failure, &Terminal::stdout(options));
+            (format!("{text}\n"), Some(Kind::Failed))
+        }
+        Err(CallError::Lost(trouble)) => return Err(trouble.into()),
+    };
+    say(&format!("{text}\n"))?;
+    Ok(outcome)
 }
 
 impl Step {
@@ -150,7 +152,7 @@ fn excerpt(answer: &[u8], rows: usize) -> String {
         .filter(|line| !line.starts_with('#') && !line.is_empty());
     telling
         .take(rows)
-        .map(|line| format!("{}\n", cut(&escape(line), WIDTH)))
+        .map(|line| format!("{}\n", escape(line)))
         .collect()
 }
 
@@ -183,8 +185,6 @@ mod tests {
             "All is well.\n  tid  name\n    1  a\\x1b[1m\n"
         );
         assert_eq!(excerpt(b"", 3), "");
-        let wide = excerpt("x".repeat(101).as_bytes(), 1);
-        assert_eq!(wide, format!("{}…\n", "x".repeat(99)));
     }
 
     #[test]
