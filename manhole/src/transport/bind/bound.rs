@@ -25,6 +25,8 @@ pub(crate) struct Bound {
     _recorded: [Option<Recorded>; 2],
     listener: UnixListener,
     place: String,
+    /// The path of a socket that was handed in: whoever bound it looks after the file.
+    handed_in: Option<PathBuf>,
     mark: Option<Mark>,
     euid: u32,
     pid: u32,
@@ -58,6 +60,7 @@ impl Bound {
             ],
             listener: socket.into(),
             place: path.display().to_string(),
+            handed_in: None,
             mark: Some(Mark {
                 path,
                 inode: (stat.st_dev, stat.st_ino),
@@ -74,11 +77,11 @@ impl Bound {
     /// Takes a duplicate of a socket that the host bound. It listens from now on with our queue
     /// and our credentials: with systemd's, clients would see root.
     pub(super) fn adopt(fd: &OwnedFd) -> io::Result<Self> {
-        let place = match (
+        let address = match (
             getsockname::<UnixAddr>(fd.as_raw_fd()),
             getsockopt(fd, sockopt::SockType),
         ) {
-            (Ok(address), Ok(SockType::Stream)) => shown(&address),
+            (Ok(address), Ok(SockType::Stream)) => address,
             _ => return Err(io::Error::other("it is no Unix stream socket")),
         };
         let listener = UnixListener::from(fd.try_clone()?);
@@ -87,7 +90,11 @@ impl Bound {
         Ok(Self {
             _recorded: [sys::fork::record(&listener), None],
             listener,
-            place,
+            place: shown(&address),
+            handed_in: address
+                .path()
+                .filter(|path| path.is_absolute())
+                .map(Into::into),
             mark: None,
             euid: sys::euid(),
             pid: std::process::id(),
@@ -107,12 +114,13 @@ impl Bound {
         &self.listener
     }
 
-    /// Where clients find it; `None` for a socket that was handed in.
+    /// Where clients find it; `None` for one that was handed in and has no absolute path.
     pub(crate) fn path(&self) -> Option<&Path> {
-        self.mark.as_ref().map(|mark| mark.path.as_path())
+        let own = self.mark.as_ref().map(|mark| mark.path.as_path());
+        own.or(self.handed_in.as_deref())
     }
 
-    /// The same for people, also for sockets that were handed in.
+    /// The same for people, also for abstract names.
     pub(crate) fn place(&self) -> &str {
         &self.place
     }
