@@ -1,14 +1,14 @@
 //! `info`: everything about this process and this console that does not change by the second, and
 //! what is missing, with the line that would switch it on.
 
-use super::{Command, Context, Run, State, plural};
+use super::{Command, Context, Endpoint, Query, Reply, Run, State, plural};
 use crate::{
     app::{commands, messages, threads},
     model::{
         Answer, Args, Block, Cell, Column, Failure, Fields, Group, Impact, Level, Severity, Spec,
         Table,
     },
-    probe::identity::{Credentials, Identity},
+    probe::identity::{self, Credentials, Identity},
     render::mask,
 };
 use std::sync::atomic::Ordering;
@@ -26,9 +26,20 @@ pub(super) static COMMAND: Command = Command {
         see_also: "version, threads, limits",
     },
     triage: false,
-    endpoints: &[],
+    endpoints: &[Endpoint {
+        path: "/debug/pprof/cmdline",
+        level: Level::Inspect,
+        about: "the command line, words separated by NUL, secrets masked",
+        run: command_line,
+    }],
     run: Run::Answer(answer),
 };
+
+/// As net/http/pprof serves it, but masked.
+fn command_line(_: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<(), Failure> {
+    let words = mask::command_line(&identity::command_line());
+    reply.bytes("text/plain; charset=utf-8", "", words.join("\0").as_bytes())
+}
 
 fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
     let identity = Identity::read();

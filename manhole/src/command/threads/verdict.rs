@@ -115,7 +115,7 @@ fn busy(threads: &Threads, cores: Option<f64>) -> String {
         return "CPU use is not known".to_owned();
     };
     if used < 0.01 {
-        return "hardly any CPU is used".to_owned();
+        return "Hardly any CPU is used".to_owned();
     }
     let mut text = match used < 0.095 {
         true => format!("{used:.2}{most} cores busy"),
@@ -199,7 +199,7 @@ mod tests {
             Severity::Ok,
             "0.02 of 8 cores busy.",
         );
-        check(vec![], 0.001, Severity::Ok, "hardly any CPU is used.");
+        check(vec![], 0.001, Severity::Ok, "Hardly any CPU is used.");
     }
 
     #[test]
@@ -225,13 +225,13 @@ mod tests {
             vec![waiter(38)],
             0.0,
             Severity::Ok,
-            "hardly any CPU is used.",
+            "Hardly any CPU is used.",
         );
         check(
             vec![waiter(0), waiter(0)],
             0.0,
             Severity::Ok,
-            "hardly any CPU is used.",
+            "Hardly any CPU is used.",
         );
     }
 
