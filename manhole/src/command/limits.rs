@@ -4,7 +4,7 @@ use super::{Command, Context, Run};
 use crate::{
     model::{
         Answer, Args, Block, Cell, Code, Column, Example, Failure, Group, Impact, Level, Severity,
-        Spec, Table,
+        Show, Spec, Table,
     },
     probe::limits::{self, Limit, Unit},
     render::units,
@@ -50,7 +50,19 @@ fn report(mut limits: Vec<Limit>) -> Answer {
     let mut answer = Answer::about("soft limits, and how far the process may raise them");
     let (severity, text) = verdict(&limits);
     answer.verdict(severity, text);
-    answer.push(Block::Table(table(&limits)));
+    let (bounded, unlimited): (Vec<&Limit>, Vec<&Limit>) =
+        limits.iter().partition(|limit| limit.soft.is_some());
+    answer.push(Block::Table(table(&bounded).show(Show::Text)));
+    answer.push(Block::Table(
+        table(&limits.iter().collect::<Vec<_>>()).show(Show::Json),
+    ));
+    if !unlimited.is_empty() {
+        let names: Vec<&str> = unlimited.iter().map(|limit| limit.name).collect();
+        answer.push(Block::Lines(vec![format!(
+            "unlimited: {}",
+            names.join(", ")
+        )]));
+    }
     if limits.first().is_some_and(|limit| limit.name == "nofile") {
         answer.next("fds");
     }
@@ -101,7 +113,7 @@ fn shown(limit: &Limit, value: Option<u64>) -> String {
     }
 }
 
-fn table(limits: &[Limit]) -> Table {
+fn table(limits: &[&Limit]) -> Table {
     let columns = [
         Column::only_text("used_text", "used"),
         Column::only_text("limit_text", "limit"),
@@ -227,9 +239,10 @@ mod tests {
         assert_eq!(
             lines,
             [
-                " used      limit    %  may be raised to  name",
-                "1,204     20,000  6.0  unlimited         nofile  what it bounds",
-                "    -  unlimited                         as      what it bounds",
+                " used   limit    %  may be raised to  name",
+                "1,204  20,000  6.0  unlimited         nofile  what it bounds",
+                "",
+                "unlimited: as",
             ]
         );
     }

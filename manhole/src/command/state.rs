@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub workers: Workers,
     /// 24 hours of vital signs.
     pub vitals: crate::probe::vitals::Vitals,
+    /// Earlier looks at the descriptors, for comparison.
+    pub fds: super::fds::Past,
     /// Effective uid as of the last look.
     pub euid: AtomicU32,
     /// Connections let in so far.
@@ -136,6 +138,7 @@ impl State {
             audit: AuditLog::new(listener),
             workers: Workers::default(),
             vitals: crate::probe::vitals::Vitals::new(),
+            fds: super::fds::Past::default(),
             euid: AtomicU32::new(nix::unistd::geteuid().as_raw()),
             connections: AtomicU64::new(0),
             commands: AtomicU64::new(0),

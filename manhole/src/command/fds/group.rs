@@ -2,7 +2,7 @@
 
 use crate::{
     command::threads::words::address,
-    probe::fds::{Access, Address, Descriptor, Kind, Protocol, Socket, Sockets, State},
+    probe::fds::{Access, Address, Descriptor, Kind, Socket, Sockets, State},
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,6 +17,8 @@ pub(super) struct Group {
     pub place: String,
     /// How many descriptors.
     pub count: u64,
+    /// How many more than at an earlier look; unknown without one.
+    pub change: Option<i64>,
     /// Sockets with data that nobody has read.
     pub unread: u64,
     /// Sockets with data that the peer has not acknowledged.
@@ -95,6 +97,7 @@ impl Gathered {
             state,
             place,
             count: self.count,
+            change: None,
             unread: self.unread,
             unsent: self.unsent,
             peers: self.peers.len() as u64,
@@ -235,7 +238,10 @@ impl Patterns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::fds::tests::{file, internet, sockets_of};
+    use crate::{
+        command::fds::tests::{file, internet, sockets_of},
+        probe::fds::Protocol,
+    };
 
     #[test]
     fn accepted_connections_share_a_line_and_peers_are_counted() {

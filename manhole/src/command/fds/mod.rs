@@ -5,6 +5,7 @@
 
 mod all;
 mod group;
+mod past;
 mod verdict;
 
 use super::{Command, Context, Run, plural};
@@ -14,13 +15,15 @@ use crate::{
         Show, Spec, Table,
     },
     probe::{
+        clock,
         fds::{self, Descriptors, Kind, Sockets},
         limits,
-        vitals::{Extra, Sample, Trend, Vitals},
+        vitals::{Sample, Trend, Vitals},
     },
     render::units,
 };
 use group::{Group, Rank};
+pub(crate) use past::Past;
 use std::time::Duration;
 
 /// Lines of the table for people.
@@ -40,7 +43,7 @@ pub(super) static COMMAND: Command = Command {
         .level(Level::Inspect)],
         level: Level::View,
         impact: Impact::Reads,
-        cost: "3 us for each descriptor, and the tables of sockets up to the last one found",
+        cost: "5 us for each descriptor, and the tables of sockets up to the last one found",
         examples: &[
             Example::new("fds", "groups, leaks first"),
             Example::new("fds --all", "each of them"),
@@ -65,6 +68,8 @@ struct Facts {
     before: Option<u64>,
     trend: Option<Trend>,
     groups: Vec<Group>,
+    /// How long ago the look was that the groups were compared with, in nanoseconds.
+    compared_ns: Option<u64>,
     truncated: bool,
 }
 
@@ -77,7 +82,11 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
     };
     let sockets = sockets(&descriptors, &keep_going);
     ctx.check()?;
-    let facts = facts(&descriptors, &sockets, &ctx.state.vitals);
+    let mut facts = facts(&descriptors, &sockets, &ctx.state.vitals);
+    facts.compared_ns = ctx
+        .state
+        .fds
+        .compare(clock::monotonic_ns(), &mut facts.groups);
     let mut answer = report(&facts);
     if args.flag("all") {
         answer
@@ -106,8 +115,9 @@ fn facts(descriptors: &Descriptors, sockets: &Sockets, vitals: &Vitals) -> Facts
     let limit = limits::descriptors();
     let open = descriptors.list.len() as u64;
     let now = Sample {
+        at_ns: clock::monotonic_ns(),
         fds: Some(open),
-        ..Sample::now(Extra::default())
+        ..Sample::default()
     };
     Facts {
         open,
@@ -116,6 +126,7 @@ fn facts(descriptors: &Descriptors, sockets: &Sockets, vitals: &Vitals) -> Facts
         before: vitals.ago(WINDOW).and_then(|sample| sample.fds),
         trend: vitals.trend(WINDOW, &now, |sample| sample.fds),
         groups: group::groups(&descriptors.list, sockets),
+        compared_ns: None,
         truncated: descriptors.truncated,
     }
 }
@@ -128,12 +139,13 @@ fn report(facts: &Facts) -> Answer {
     }
     let mut answer = Answer::about(about);
     let (severity, text) = verdict::verdict(facts);
+    let compared = facts.compared_ns.is_some();
     answer.verdict(severity, text);
     answer.push(Block::Table(
-        table("text", merged(&facts.groups)).show(Show::Text),
+        table("text", merged(&facts.groups), compared).show(Show::Text),
     ));
     answer.push(Block::Table(
-        table("groups", facts.groups.clone()).show(Show::Json),
+        table("groups", facts.groups.clone(), compared).show(Show::Json),
     ));
     answer.push(Block::Fields(figures(facts)));
     notes(&mut answer, facts);
@@ -153,11 +165,12 @@ fn merged(groups: &[Group]) -> Vec<Group> {
         let rest = lines.split_off(ROWS - 1);
         lines.push(rest_line(&rest));
     }
-    let mut inside = of(Rank::Inside).cloned();
-    if let Some(first) = inside.next() {
+    if let Some(first) = of(Rank::Inside).next().cloned() {
         let kinds: Vec<&str> = of(Rank::Inside).map(|group| group.kind).collect();
+        let all = || of(Rank::Inside);
         lines.push(Group {
-            count: first.count + inside.map(|group| group.count).sum::<u64>(),
+            count: all().map(|group| group.count).sum(),
+            change: all().map(|group| group.change).sum(),
             place: kinds.join(", "),
             kind: "internal",
             ..first
@@ -168,6 +181,7 @@ fn merged(groups: &[Group]) -> Vec<Group> {
         match listening.iter_mut().find(|line| line.kind == group.kind) {
             Some(line) => {
                 line.count += group.count;
+                line.change = line.change.zip(group.change).map(|(a, b)| a + b);
                 line.unread += group.unread;
                 line.place.push_str(&format!(", {}", group.place));
             }
@@ -184,6 +198,7 @@ fn rest_line(rest: &[Group]) -> Group {
         state: String::new(),
         place: format!("{} more groups: fds --all, or --json", rest.len()),
         count: rest.iter().map(|group| group.count).sum(),
+        change: rest.iter().map(|group| group.change).sum(),
         unread: 0,
         unsent: 0,
         peers: 0,
@@ -192,9 +207,10 @@ fn rest_line(rest: &[Group]) -> Group {
     }
 }
 
-fn table(key: &'static str, groups: Vec<Group>) -> Table {
+fn table(key: &'static str, groups: Vec<Group>, compared: bool) -> Table {
     let columns = [
         Column::new("count", "count"),
+        Column::new("change", "change"),
         Column::new("kind", "kind"),
         Column::new("state", "state"),
         Column::json("unread_sockets"),
@@ -216,6 +232,10 @@ fn table(key: &'static str, groups: Vec<Group>) -> Table {
         let remark = remark(&group);
         table.row([
             Cell::Count(group.count),
+            match compared {
+                true => Cell::or_unknown(group.change, Cell::CountChange),
+                false => Cell::Empty,
+            },
             Cell::text(group.kind),
             text(group.state),
             Cell::Count(group.unread),
@@ -265,11 +285,22 @@ fn figures(facts: &Facts) -> Fields {
     fields.field("hard_limit", "", count(facts.hard));
     fields.field("open_10_min_ago", "", count(facts.before));
     let growth = facts.trend.map(|trend| trend.per_second);
+    fields.field(
+        "compared_age_ns",
+        "",
+        Cell::or_unknown(facts.compared_ns, Cell::Nanos),
+    );
     fields.field("growth_per_s", "", Cell::or_unknown(growth, Cell::Rate));
     fields
 }
 
 fn notes(answer: &mut Answer, facts: &Facts) {
+    if let Some(age) = facts.compared_ns {
+        answer.note(format!(
+            "change: since fds or triage looked {} ago",
+            units::nanos(age)
+        ));
+    }
     if facts.truncated {
         answer.note("the list is cut: there was no memory for all of it");
     }

@@ -72,8 +72,23 @@ fn sample() -> (Vec<Descriptor>, Sockets) {
     (descriptors, sockets)
 }
 
+pub(super) fn leak(peer: &str, count: u64) -> Group {
+    let socket = internet(State::CloseWait, "10.0.0.1:40000", Some("10.2.0.9:5432"));
+    let (descriptors, sockets) = sockets_of(vec![socket]);
+    Group {
+        count,
+        place: peer.to_owned(),
+        ..group::groups(&descriptors, &sockets).remove(0)
+    }
+}
+
 fn facts() -> Facts {
     let (descriptors, sockets) = sample();
+    let mut groups = group::groups(&descriptors, &sockets);
+    groups[0].change = Some(408);
+    groups[1..]
+        .iter_mut()
+        .for_each(|group| group.change = Some(0));
     Facts {
         open: 9812,
         limit: Some(10_240),
@@ -83,7 +98,8 @@ fn facts() -> Facts {
             per_second: 41.0 / 60.0,
             span_ns: 600_000_000_000,
         }),
-        groups: group::groups(&descriptors, &sockets),
+        groups,
+        compared_ns: Some(600_000_000_000),
         truncated: false,
     }
 }
@@ -107,13 +123,14 @@ fn a_leak_stands_first_with_its_peer_and_the_limit_is_dated() {
         "# fds checkout[4711] web-17 1970-01-01T00:00:00Z: 9,812 descriptors, +410 in 10 min, 0",
         "9,812 of 10,240 (96 %), +41/min: full in about 10 min. 9,190 are connections the peer closed and this process did not. Deleted files that are still open hold 1.20 GiB of the disk.",
         "",
-        "count  kind      state            on disk  peer or path",
-        "9,190  tcp       CLOSE-WAIT                10.2.0.9:5432          unread data in 0, unsent in 0",
-        "  402  tcp       ESTABLISHED               accepted on :8080      from 61 addresses",
-        "  118  file      read                      /var/lib/pages/*.dat",
-        "    1  file      write, deleted  1.20 GiB  /var/log/checkout.log",
-        "   12  internal                            eventfd, epoll",
-        "    2  tcp       LISTEN                    127.0.0.1:9090, :8080",
+        "count  change  kind      state            on disk  peer or path",
+        "9,190    +408  tcp       CLOSE-WAIT                10.2.0.9:5432          unread data in 0, unsent in 0",
+        "  402       0  tcp       ESTABLISHED               accepted on :8080      from 61 addresses",
+        "  118       0  file      read                      /var/lib/pages/*.dat",
+        "    1       0  file      write, deleted  1.20 GiB  /var/log/checkout.log",
+        "   12       0  internal                            eventfd, epoll",
+        "    2       0  tcp       LISTEN                    127.0.0.1:9090, :8080",
+        "# change: since fds or triage looked 10m 00s ago",
         "# CLOSE-WAIT: the peer hung up, nobody here called close",
         "# the process may raise its limit to 1,048,576 (setrlimit, or LimitNOFILE= in its unit)",
         "# next: fds --all; limits",

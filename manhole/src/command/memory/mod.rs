@@ -84,7 +84,7 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         let text = "memory: /proc/thread-self/status cannot be read; is /proc mounted?";
         Failure::new(Code::Unsupported, text)
     })?;
-    let now = Sample::now(known_elsewhere(vitals));
+    let now = vitals.now(known_elsewhere(vitals));
     let facts = Facts {
         usage,
         now,

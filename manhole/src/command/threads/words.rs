@@ -1,7 +1,7 @@
 //! What a thread waits for, in a few words; and one name for threads that share most of theirs.
 
 use crate::probe::{
-    fds::{Address, Descriptor, Kind, Protocol, Socket, State as Connection},
+    fds::{Address, Descriptor, Kind, Socket, State as Connection},
     threads::{OnDescriptor, State, Thread, Wait},
 };
 use std::collections::BTreeMap;
@@ -96,7 +96,10 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{fds::Link, threads::Futex};
+    use crate::probe::{
+        fds::{Link, Protocol},
+        threads::Futex,
+    };
 
     fn blocked(wait: Wait) -> Thread {
         Thread {

@@ -7,7 +7,7 @@
 mod place;
 mod psi;
 
-pub(crate) use place::{Mount, Mounts, Place};
+pub(crate) use place::{Mounts, Place};
 pub(crate) use psi::{Pressure, Stall};
 
 use super::procfs::{field_number, line, number, text};
@@ -101,7 +101,7 @@ pub(crate) struct Pressures {
 impl Cgroup {
     /// Finds the group and reads everything; 0.1 to 0.3 ms.
     pub(crate) fn read() -> Self {
-        let place = Place::find();
+        let place = Place::find(&Mounts::read());
         Self {
             version: place.version(),
             path: place.path.clone(),
@@ -126,8 +126,8 @@ pub(crate) struct Vital {
 
 impl Vital {
     /// Reads the process's own group, without looking above it.
-    pub(crate) fn read() -> Self {
-        let place = Place::find();
+    pub(crate) fn read(mounts: &Mounts) -> Self {
+        let place = Place::find(mounts);
         let memory = place.memory.as_ref();
         Self {
             memory: memory
@@ -188,7 +188,7 @@ impl Dir {
 impl Cpu {
     /// Finds the group and reads its processor time alone; 40 us.
     pub(crate) fn read_own() -> Self {
-        Self::read(&Place::find())
+        Self::read(&Place::find(&Mounts::read()))
     }
 
     fn read(place: &Place) -> Self {
@@ -328,7 +328,13 @@ impl Pids {
 
 impl Pressures {
     fn read(place: &Place) -> Self {
-        let group = place.unified.as_ref().map(|dir| dir.path.as_path());
+        // The root group's books are the machine's, and only the root lacks this file.
+        let is_group = |dir: &&Path| dir.join("cgroup.events").exists();
+        let group = place
+            .unified
+            .as_ref()
+            .map(|dir| dir.path.as_path())
+            .filter(is_group);
         let of_group = group.map(|dir| Self::at(|name| dir.join(format!("{name}.pressure"))));
         of_group.filter(Self::any).unwrap_or_else(|| Self {
             of_system: true,

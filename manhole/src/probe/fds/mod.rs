@@ -1,7 +1,7 @@
 //! The open descriptors of the host, without touching one of them.
 //!
 //! `/proc/self/fd` on the console's threads is the leader's table: the host's. Each descriptor costs a
-//! readlink and an lstat (about 2 us together): what it is and whether it is open for reading or
+//! readlink, files an lstat of that link as well: what it is, and whether it is open for reading or
 //! writing. Nothing is opened, duplicated or asked over the network; `stat` on the file behind it is
 //! done for deleted files only, where it cannot reach a dead server. Descriptors that vanish meanwhile
 //! are left out. Sockets are then looked up by inode in `/proc/self/net`; see [`net`].
@@ -39,7 +39,7 @@ pub(crate) struct Descriptor {
     pub fd: u32,
     /// What it leads to.
     pub link: Link,
-    /// How it may be used; `None` when it vanished while we looked.
+    /// How it may be used, of files and devices; `None` when it vanished while we looked.
     pub access: Option<Access>,
     /// Bytes that a deleted file keeps of the disk until this descriptor is closed.
     pub deleted_bytes: Option<u64>,
@@ -117,9 +117,10 @@ pub(crate) fn look(table: &Path, fd: u32) -> Option<Descriptor> {
     let path = table.join(fd.to_string());
     let target = fs::read_link(&path).ok()?;
     let link = Link::parse(target.as_os_str().as_bytes());
-    let access = fs::symlink_metadata(&path)
-        .ok()
-        .map(|meta| access_of(meta.mode()));
+    // Sockets, pipes and the like are open both ways, or it does not matter.
+    let matters = matches!(link.kind, Kind::File | Kind::Device);
+    let access = matters.then(|| fs::symlink_metadata(&path).ok()).flatten();
+    let access = access.map(|meta| access_of(meta.mode()));
     // Behind the link is the open file itself, so this is no look-up of a path.
     let deleted = link.deleted && link.kind == Kind::File;
     let deleted_bytes = match deleted {

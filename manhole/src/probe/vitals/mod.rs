@@ -14,13 +14,13 @@ pub(crate) use ring::Ring;
 pub(crate) use trend::Trend;
 
 use super::{
-    cgroup,
+    cgroup::{self, Mounts},
     clock::{monotonic_ns, process_cpu_ns},
     fds, memory,
     threads::{self, Snapshot, Still},
 };
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -71,10 +71,9 @@ pub(crate) struct Extra {
 }
 
 impl Sample {
-    /// Takes all figures now; about 40 us.
-    pub(crate) fn now(extra: Extra) -> Self {
+    fn now(extra: Extra, mounts: &Mounts) -> Self {
         let usage = memory::Usage::read().unwrap_or_default();
-        let group = cgroup::Vital::read();
+        let group = cgroup::Vital::read(mounts);
         Self {
             at_ns: monotonic_ns(),
             rss: usage.resident,
@@ -100,6 +99,9 @@ impl Sample {
 pub(crate) struct Vitals {
     ring: Mutex<Ring>,
     still: Mutex<Option<Still>>,
+    // Looked up once; in here rather than in a static, which a fork in the wrong moment would leave
+    // locked for ever in the child.
+    mounts: OnceLock<Mounts>,
 }
 
 impl Vitals {
@@ -108,12 +110,18 @@ impl Vitals {
         Self {
             ring: Mutex::new(Ring::new()),
             still: Mutex::new(None),
+            mounts: OnceLock::new(),
         }
+    }
+
+    /// Takes all figures now, and keeps nothing; about 40 us.
+    pub(crate) fn now(&self, extra: Extra) -> Sample {
+        Sample::now(extra, self.mounts.get_or_init(Mounts::read))
     }
 
     /// Takes a sample and keeps it. Call it at install and every 30 s.
     pub(crate) fn tick(&self, extra: Extra) {
-        let sample = Sample::now(extra);
+        let sample = self.now(extra);
         self.with(|ring| ring.push(sample));
         let stats = threads::sched_stats();
         self.still(|still| still.note(monotonic_ns(), stats.into_iter()));

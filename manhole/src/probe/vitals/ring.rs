@@ -152,7 +152,8 @@ impl Ring {
     }
 
     /// How many samples there are.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.blocks.iter().map(Vec::len).sum()
     }
 
