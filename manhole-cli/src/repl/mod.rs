@@ -3,17 +3,15 @@
 mod banner;
 mod helper;
 mod history;
+mod output;
 mod redirect;
 mod revive;
 mod suggest;
 mod values;
 
-use std::{
-    io::{self, BufRead, IsTerminal, Write},
-    process::{Command, Stdio},
-};
+use std::io::{self, BufRead, IsTerminal};
 
-use manhole::client::{Kind, Patience, Trouble, units, uptime};
+use manhole::client::{Kind, Patience, Trouble, uptime};
 use nix::unistd::geteuid;
 use rustyline::{
     CompletionType, Config, Editor, config::Configurer, error::ReadlineError, history::FileHistory,
@@ -21,17 +19,15 @@ use rustyline::{
 
 use crate::{
     args::Options,
-    display::Screen,
     exec::{self, Words, manner},
     interrupt,
     plain::escape,
     refusal,
     report::{Outcome, describe},
-    run::{Manner, run},
-    save::NewFile,
+    run::Manner,
     table,
     target::{self, Opened, SILENT},
-    terminal::{Paint, Terminal},
+    terminal::Paint,
 };
 use helper::Assistant;
 use redirect::{Job, To};
@@ -207,66 +203,6 @@ impl Prompt {
         }
     }
 
-    fn perform(&mut self, job: &Job) -> Outcome {
-        match &job.to {
-            To::Screen => self.all(&job.commands, &self.manner.clone(), &mut io::stdout()),
-            To::File(path) => {
-                let mut file = NewFile::create(path)?;
-                let manner = self.manner_of(Terminal::plain());
-                let mut counted = Counted {
-                    out: &mut file,
-                    bytes: 0,
-                };
-                let outcome = self.all(&job.commands, &manner, &mut counted)?;
-                let bytes = counted.bytes;
-                if outcome.is_none() {
-                    file.keep()?;
-                    self.note(&format!("# {} in {}", units::bytes(bytes), path.display()));
-                }
-                Ok(outcome)
-            }
-            To::Pipe(command) => self.pipe(job, command),
-        }
-    }
-
-    fn pipe(&mut self, job: &Job, command: &str) -> Outcome {
-        let failed = |error: &io::Error| Trouble::io(Kind::Failed, "failed to start sh", error);
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(command)
-            .stdin(Stdio::piped())
-            .spawn()
-            .map_err(|error| failed(&error))?;
-        let manner = self.manner_of(Terminal::pager());
-        let outcome = match child.stdin.take() {
-            Some(mut stdin) => self.all(&job.commands, &manner, &mut stdin),
-            None => Ok(None),
-        };
-        // A pager ends when its reader has seen enough.
-        child.wait().map_err(|error| failed(&error))?;
-        outcome
-    }
-
-    fn manner_of(&self, out: Terminal) -> Manner {
-        Manner { out, ..self.manner }
-    }
-
-    fn all(&mut self, commands: &[Words], manner: &Manner, out: &mut dyn Write) -> Outcome {
-        let mut first = None;
-        for words in commands {
-            if commands.len() > 1 {
-                let heading = format!("== {}\n", exec::line(words));
-                let _ = Screen::new(out, manner.out).data("text/plain", heading.as_bytes(), true);
-            }
-            let kind = run(&mut self.opened, words, manner, out)?;
-            first = first.or(kind);
-            if kind == Some(Kind::TimedOut) {
-                break;
-            }
-        }
-        Ok(first)
-    }
-
     fn note(&self, line: &str) {
         let line = escape(line);
         match self.manner.err.colour {
@@ -283,22 +219,4 @@ fn leaves(job: &Job) -> bool {
         _ => return false,
     };
     matches!(word, [word] if ["quit", "exit", "q"].contains(&word.as_str()))
-}
-
-/// Counts what is written.
-struct Counted<'a> {
-    out: &'a mut dyn Write,
-    bytes: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.bytes += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

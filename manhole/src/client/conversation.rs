@@ -1,27 +1,25 @@
 //! One connection to a console: commands out, pieces of replies in, with patience and a way to stop.
 //!
-//! What the server sends is bounded before it is allocated (lines and chunks by the decoder, the
-//! whole by the caller's sink), and it can neither hang nor outlive the caller's deadline.
+//! A server can neither hang its caller nor outlive its deadline; the caller's sink bounds the whole of
+//! a reply, as the decoder does its parts.
 
 use std::{
-    io::{ErrorKind, Read, Write},
     ops::ControlFlow,
-    os::fd::AsFd,
     time::{Duration, Instant},
 };
 
 use super::{
+    call::{CallError, Patience, Piece},
     connect::Connected,
-    trouble::{Kind, Trouble, reason},
+    trouble::Kind,
+    wire::{Wire, lost},
 };
 use crate::{
     model::{Code, Failure},
-    protocol::machine::{Decoder, End, Event, Request},
+    protocol::machine::{End, Event, Request},
     render::units,
 };
 
-/// How often a wait looks at the deadline and at the caller's wish to stop.
-const GLANCE: Duration = Duration::from_millis(100);
 /// A server that has never said anything is asked for a sign of life after this time ...
 const DOUBT: Duration = Duration::from_secs(2);
 /// ... and given up after this one: it is stopped or wedged.
@@ -31,80 +29,11 @@ pub const LONGEST: Duration = Duration::from_secs(960);
 /// How long a cancelled command may take to say so.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A piece of a reply.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Piece<'a> {
-    /// How far the command is.
-    Progress {
-        /// How much is done.
-        done: f64,
-        /// Of how much, if known.
-        total: Option<f64>,
-        /// The unit of both.
-        unit: &'a str,
-    },
-    /// A part of its output; parts of one name and media type belong together.
-    Data {
-        /// Media type.
-        media: &'a str,
-        /// A file name as the server has it: reduce it before use.
-        name: Option<&'a str>,
-        /// Lines to be shown as they come.
-        stream: bool,
-        /// The bytes.
-        bytes: &'a [u8],
-    },
-}
-
-/// Why a call brought no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallError {
-    /// The server said so; the connection can be used again.
-    Failed(Failure),
-    /// The connection is of no use any more.
-    Lost(Trouble),
-}
-
-impl From<CallError> for Trouble {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Lost(trouble) => trouble,
-            CallError::Failed(failure) => {
-                let mut trouble = Trouble::new(Kind::of_code(failure.code), failure.text);
-                trouble.details = failure.hints;
-                trouble
-            }
-        }
-    }
-}
-
-/// How long to wait, and when to stop.
-#[derive(Clone, Copy)]
-pub struct Patience<'a> {
-    /// The whole call may take this long.
-    pub total: Duration,
-    /// Asked ten times a second; when it says so the command is cancelled.
-    pub stop: &'a dyn Fn() -> bool,
-}
-
-impl Patience<'_> {
-    /// Waits this long, and cannot be stopped.
-    pub const fn of(total: Duration) -> Self {
-        Self {
-            total,
-            stop: &|| false,
-        }
-    }
-}
-
 /// A connection to a console.
 pub struct Client {
-    connected: Connected,
-    decoder: Decoder,
+    wire: Wire,
     name: String,
     last_id: u64,
-    /// Whether the server ever said anything.
-    heard: bool,
     usable: bool,
 }
 
@@ -112,32 +41,26 @@ impl Client {
     /// Speaks over a checked connection; `name` is what the audit calls us.
     pub fn new(connected: Connected, name: impl Into<String>) -> Self {
         Self {
-            connected,
-            decoder: Decoder::default(),
+            wire: Wire::new(connected),
             name: name.into(),
             last_id: 0,
-            heard: false,
             usable: true,
         }
     }
 
     /// The process on the other end, as we number it; 0 when it lies outside of our namespaces.
     pub fn pid(&self) -> i32 {
-        self.connected.pid
+        self.wire.connected.pid
     }
 
     /// The user on the other end.
     pub fn uid(&self) -> u32 {
-        self.connected.uid
+        self.wire.connected.uid
     }
 
     /// Whether more commands can be sent, as far as one can tell without sending.
     pub fn is_usable(&self) -> bool {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-        // Between commands the server has nothing to say: bytes are a farewell, and so is the end.
-        let over = PollFlags::POLLIN;
-        let mut descriptors = [PollFd::new(self.connected.stream.as_fd(), over)];
-        self.usable && poll(&mut descriptors, PollTimeout::ZERO) == Ok(0)
+        self.usable && self.wire.is_quiet()
     }
 
     /// Runs one command and hands every piece of its reply to `sink`, which may break off.
@@ -200,7 +123,7 @@ impl Client {
         let mut doubted = None;
         let mut stopping: Option<Instant> = None;
         loop {
-            while let Some(event) = self.next_event()? {
+            while let Some(event) = self.wire.next_event()? {
                 match event {
                     Event::End { id: of, result } if of == id => {
                         return result.map_err(CallError::Failed);
@@ -212,7 +135,7 @@ impl Client {
                     _ => {}
                 }
             }
-            let heard = self.receive()?;
+            let heard = self.wire.receive()?;
             match stopping {
                 Some(since) if since.elapsed() > FAREWELL => {
                     self.usable = false;
@@ -232,7 +155,7 @@ impl Client {
 
     fn too_late(&self, waited: Duration) -> String {
         let waited = units::nanos(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
-        match self.heard {
+        match self.wire.heard {
             true => format!("gave up after {waited}; the command was cancelled"),
             false => format!("no answer for {waited}"),
         }
@@ -240,7 +163,7 @@ impl Client {
 
     /// A server that says nothing may be computing or dead: one that lives answers `version`.
     fn doubt(&mut self, waited: Duration, doubted: &mut Option<u64>) -> Result<(), CallError> {
-        if self.heard {
+        if self.wire.heard {
             return Ok(());
         }
         if doubted.is_none() && waited > DOUBT {
@@ -265,77 +188,17 @@ impl Client {
             words: words.to_vec(),
             client: Some(self.name.clone()),
         };
-        match self.send(&request.encode()) {
+        match self.wire.send(&request.encode()) {
             Ok(()) => Ok(self.last_id),
             // A server that refuses us says why before it closes.
-            Err(error) => Err(self.last_words().unwrap_or(error)),
+            Err(error) => Err(self.wire.last_words().unwrap_or(error)),
         }
     }
 
     fn cancel(&mut self, id: u64) -> Result<Instant, CallError> {
-        self.send(&Request::Cancel { id }.encode())?;
+        self.wire.send(&Request::Cancel { id }.encode())?;
         Ok(Instant::now())
     }
-
-    fn send(&mut self, line: &str) -> Result<(), CallError> {
-        let sent = self.connected.stream.write_all(line.as_bytes());
-        sent.map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => lost(Kind::TimedOut, "the server does not read"),
-            _ => lost(
-                Kind::Failed,
-                format!("the connection broke: {}", reason(&error)),
-            ),
-        })
-    }
-
-    fn last_words(&mut self) -> Option<CallError> {
-        let heard = std::mem::take(&mut self.heard);
-        let result = self.receive();
-        let spoke = std::mem::replace(&mut self.heard, heard);
-        result.err().filter(|_| spoke)
-    }
-
-    fn next_event(&mut self) -> Result<Option<Event>, CallError> {
-        let event = self.decoder.next().transpose();
-        event.map_err(|failure| lost(Kind::Failed, failure.text))
-    }
-
-    /// Waits for bytes for a moment; whether any came.
-    fn receive(&mut self) -> Result<bool, CallError> {
-        let mut buffer = [0; 64 << 10];
-        let stream = &mut self.connected.stream;
-        let read = stream
-            .set_read_timeout(Some(GLANCE))
-            .and_then(|()| stream.read(&mut buffer));
-        match read {
-            Ok(0) => Err(lost(Kind::Failed, "the process closed the connection")),
-            Ok(count) => {
-                let bytes = buffer.get(..count).unwrap_or_default();
-                self.heard = true;
-                if !self.decoder.has_partial() {
-                    refusal(bytes)?;
-                }
-                self.decoder.feed(bytes);
-                Ok(true)
-            }
-            Err(error) if is_pause(error.kind()) => Ok(false),
-            Err(error) => Err(lost(
-                Kind::Failed,
-                format!("the connection broke: {}", reason(&error)),
-            )),
-        }
-    }
-}
-
-fn is_pause(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
-}
-
-fn lost(kind: Kind, text: impl Into<String>) -> CallError {
-    CallError::Lost(Trouble::new(kind, text))
 }
 
 fn event_id(event: &Event) -> u64 {
@@ -369,25 +232,12 @@ fn hand_over(event: &Event, sink: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) 
     }
 }
 
-/// Whoever may not come in, or has to make room, is told so in a line of text, whatever it speaks:
-/// `ERR denied ...`.
-fn refusal(message: &[u8]) -> Result<(), CallError> {
-    let Some(rest) = message.strip_prefix(b"ERR ") else {
-        return Ok(());
-    };
-    let text = String::from_utf8_lossy(rest);
-    let line = text.lines().next().unwrap_or_default();
-    let (code, message) = line.split_once(' ').unwrap_or((line, ""));
-    let kind = Kind::of_code(code.parse().unwrap_or(Code::Protocol));
-    Err(lost(kind, message))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::machine::{encode_data_header, encode_end, encode_progress};
     use std::{
-        io::{BufRead, BufReader},
+        io::{BufRead, BufReader, Write},
         os::unix::net::UnixStream,
         thread,
     };

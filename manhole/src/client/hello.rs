@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
+    call::{CallError, Patience},
     connect::connect,
-    conversation::{CallError, Client, Patience},
+    conversation::Client,
     discover::{Found, Survey},
     safe_name,
     trouble::{Kind, Trouble},

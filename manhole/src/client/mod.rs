@@ -3,6 +3,7 @@
 //!
 //! Everything here blocks and is meant for a process of its own, never for a service that runs.
 
+mod call;
 mod connect;
 mod container;
 mod conversation;
@@ -15,10 +16,12 @@ mod resolve;
 mod rooted;
 mod trouble;
 mod unix_table;
+mod wire;
 
+pub use call::{CallError, Patience, Piece};
 pub use connect::{Connected, Place, connect, connect_path, is_refused};
 pub use container::Container;
-pub use conversation::{CallError, Client, LONGEST, Patience, Piece};
+pub use conversation::{Client, LONGEST};
 pub use discover::{Found, Survey, directories, look_at, survey};
 pub use hello::{Hello, Known, ask_all, hello, open};
 pub use helper::{WORD as HELPER_WORD, run as run_helper};
