@@ -19,10 +19,17 @@ pub(super) fn verdict(threads: &Threads, cores: Option<f64>) -> (Severity, Strin
     let worst = found.iter().flatten().map(|(severity, _)| *severity).max();
     let mut parts: Vec<String> = found.into_iter().flatten().map(|(_, text)| text).collect();
     parts.push(busy(threads, cores));
-    (
-        worst.unwrap_or(Severity::Ok),
-        format!("{}.", parts.join("; ")),
-    )
+    (worst.unwrap_or(Severity::Ok), sentence(&parts.join("; ")))
+}
+
+/// Capital letter and full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
 }
 
 /// Threads that no signal reaches, or that are stopped.
@@ -115,7 +122,7 @@ fn busy(threads: &Threads, cores: Option<f64>) -> String {
         return "CPU use is not known".to_owned();
     };
     if used < 0.01 {
-        return "Hardly any CPU is used".to_owned();
+        return "hardly any CPU is used".to_owned();
     }
     let mut text = match used < 0.095 {
         true => format!("{used:.2}{most} cores busy"),
