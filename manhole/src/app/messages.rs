@@ -82,6 +82,11 @@ pub(crate) fn to_facades() -> bool {
     any
 }
 
+/// Hands over what waits, if there is somebody to get it.
+pub(crate) fn flush() {
+    RELAY.flush();
+}
+
 /// What waits although nobody is there to get it: for the console to write to standard error.
 pub(crate) fn take() -> Vec<Message> {
     RELAY.take()

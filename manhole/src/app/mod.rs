@@ -30,6 +30,7 @@ pub mod vars;
 /// needs one.
 pub(crate) fn activate() {
     threads::activate();
+    messages::flush(); // what was said before there was a thread to say it on
 }
 
 /// Stops running application code; calls under way end by themselves.

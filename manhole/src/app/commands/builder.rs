@@ -18,7 +18,8 @@ const WORDS: usize = 4;
 ///
 /// The command may be added before or after `install`. Its code runs on a thread `manhole-app`,
 /// one call of it at a time; callers that come meanwhile are told since when it runs. At most two
-/// commands of the application run at once.
+/// commands of the application run at once. A panic fails the call and nothing else, unless the
+/// program is built with `panic = "abort"`: then it ends the process, as any panic would.
 ///
 /// ```
 /// use manhole::{Arg, Level};

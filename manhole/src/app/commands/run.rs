@@ -144,9 +144,10 @@ pub(crate) fn failure<T>(name: &str, outcome: Outcome<T>) -> Failure {
                 since.as_secs()
             ),
         ),
-        Outcome::Refused(Refusal::Full) => {
-            let why = Refusal::Full;
-            Failure::new(Code::Busy, format!("{name}: {why}; try again later"))
+        // Both pass when what hangs or runs comes back.
+        Outcome::Refused(why @ (Refusal::Full | Refusal::Lost(_))) => {
+            let text = format!("{name}: {why}; info shows which; try again later");
+            Failure::new(Code::Busy, text)
         }
         Outcome::Refused(why) => {
             Failure::new(Code::Unsupported, format!("{name}: {why}; see info"))

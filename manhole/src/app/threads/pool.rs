@@ -336,3 +336,30 @@ impl State {
         Some(job)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(threads: usize, ran: &[u64], command: bool, expected: Result<(), Refusal>) {
+        let running = ran.iter().map(|seconds| Duration::from_secs(*seconds));
+        let state = State {
+            threads,
+            running: running.map(Ticket::running_for).collect(),
+            ..State::default()
+        };
+        assert_eq!(state.admit(command), expected, "{threads} threads, {ran:?}");
+    }
+
+    #[test]
+    fn application_code_is_refused_after_two_lost_threads() {
+        check(0, &[], false, Err(Refusal::NoThread));
+        check(2, &[], false, Ok(()));
+        check(2, &[31], false, Ok(()));
+        check(3, &[31, 9], true, Ok(()));
+        check(3, &[31, 11], false, Err(Refusal::Lost(2)));
+        check(3, &[31, 11], true, Err(Refusal::Lost(2)));
+        check(4, &[9, 9, 9, 9], false, Err(Refusal::Full));
+        check(4, &[9, 9, 9, 0], false, Ok(())); // one of them has only just begun
+    }
+}

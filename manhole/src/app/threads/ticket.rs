@@ -34,6 +34,14 @@ impl Ticket {
         })
     }
 
+    /// A closure's call that has been running for `ran`.
+    #[cfg(test)]
+    pub(super) fn running_for(ran: Duration) -> Arc<Self> {
+        let ticket = Self::new("test".to_owned(), false, Duration::ZERO);
+        let _ = ticket.begun.set(Instant::now().checked_sub(ran).unwrap());
+        ticket
+    }
+
     /// Marks the call as running.
     pub(super) fn begin(&self) {
         let _ = self.begun.set(Instant::now());

@@ -25,6 +25,9 @@
 //! `vars set` changes. Numbers need level view, texts and published values level inspect, setting
 //! needs level control.
 //!
+//! After a fork the child counts on its own copies; nothing here waits for a lock that a thread of
+//! the parent may have held.
+//!
 //! A name is 1 to 128 letters, digits, `_`, `.`, `:`, `/` and `-`. Of two variables with the same
 //! name the first one wins; the other one counts all the same but is not shown, and the console's
 //! log says so once. At most 4096 variables are kept.
