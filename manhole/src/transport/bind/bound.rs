@@ -32,8 +32,6 @@ pub(crate) struct Bound {
     pid: u32,
     /// Held for its shared lock.
     _directory: Option<OwnedFd>,
-    /// Whether the directory has a random name and goes with the socket.
-    pub(super) leaves_directory: bool,
     refusals: Vec<String>,
 }
 
@@ -65,11 +63,11 @@ impl Bound {
                 path,
                 inode: (stat.st_dev, stat.st_ino),
                 pid: std::process::id(),
+                with_directory: false,
             }),
             euid: sys::euid(),
             pid: std::process::id(),
             _directory: directory,
-            leaves_directory: false,
             refusals: Vec::new(),
         }
     }
@@ -99,9 +97,16 @@ impl Bound {
             euid: sys::euid(),
             pid: std::process::id(),
             _directory: None,
-            leaves_directory: false,
             refusals: Vec::new(),
         })
+    }
+
+    /// The directory goes with the socket file.
+    pub(super) fn with_directory(mut self) -> Self {
+        if let Some(mark) = &mut self.mark {
+            mark.with_directory = true;
+        }
+        self
     }
 
     pub(super) fn after(mut self, refusals: &[Refusal]) -> Self {
@@ -172,24 +177,14 @@ impl Bound {
     pub(crate) fn mark(&self) -> Option<&Mark> {
         self.mark.as_ref()
     }
-
-    /// Removes the socket file if it is still ours.
-    fn remove_if_ours(&self) {
-        let Some(mark) = self.mark.as_ref().filter(|mark| mark.remove()) else {
-            return;
-        };
-        // A directory whose name nobody knows beforehand is of no use to the next process.
-        if let Some(directory) = mark.path.parent().filter(|_| self.leaves_directory) {
-            let _ = fs::remove_file(directory.join(LOCK));
-            let _ = fs::remove_dir(directory);
-        }
-    }
 }
 
 /// The file goes with the socket, on whichever way that ends; whoever is connected stays so.
 impl Drop for Bound {
     fn drop(&mut self) {
-        self.remove_if_ours();
+        if let Some(mark) = &self.mark {
+            mark.remove();
+        }
     }
 }
 
@@ -208,6 +203,8 @@ pub(crate) struct Mark {
     path: PathBuf,
     inode: (u64, u64),
     pid: u32,
+    /// Whether the directory has a random name: of no use to the next process, it goes as well.
+    with_directory: bool,
 }
 
 impl Mark {
@@ -219,9 +216,21 @@ impl Mark {
 
     /// Unlinks the file if it is the one that was bound, by this very process; whether it was.
     ///
-    /// Two system calls, no waiting. To be called while the socket is still open: afterwards the
+    /// A few system calls, no waiting. To be called while the socket is still open: afterwards the
     /// file system may give the inode's number to another process's socket.
     pub(crate) fn remove(&self) -> bool {
-        std::process::id() == self.pid && self.look() == Ok(true) && unlink(&self.path).is_ok()
+        let ours = std::process::id() == self.pid && self.look() == Ok(true);
+        let removed = ours && unlink(&self.path).is_ok();
+        if removed && self.with_directory {
+            self.remove_directory();
+        }
+        removed
+    }
+
+    fn remove_directory(&self) {
+        if let Some(directory) = self.path.parent() {
+            let _ = fs::remove_file(directory.join(LOCK));
+            let _ = fs::remove_dir(directory);
+        }
     }
 }

@@ -67,9 +67,11 @@ fn search(options: &Options, given: Option<&Path>) -> Result<Bound, Error> {
 fn in_candidate(candidate: &Candidate, options: &Options) -> Result<Bound, Refusal> {
     name::check_length(&candidate.path)?;
     let directory = directory::open(candidate, options.directory_mode())?;
-    let mut bound = name::in_directory(directory, options.socket_mode())?;
-    bound.leaves_directory = candidate.only_if_squatted;
-    Ok(bound)
+    let bound = name::in_directory(directory, options.socket_mode())?;
+    Ok(match candidate.only_if_squatted {
+        true => bound.with_directory(),
+        false => bound,
+    })
 }
 
 /// Why a place was not taken.
