@@ -24,8 +24,10 @@ pub(super) fn run(
     };
     let running = command.start(args.clone(), who, ctx.deadline)?;
     loop {
+        // At every turn: one that talks without a pause must hear of a cancel too.
+        ctx.check()?;
         match running.next(LOOK) {
-            None => ctx.check()?,
+            None => {}
             Some(Said::Line(line)) => reply.line(&crate::render::escape::line(&line))?,
             Some(Said::Progress { done, total, unit }) => reply.progress(done, total, unit)?,
             Some(Said::End(result)) => return reply.answer(result?.into_answer()),

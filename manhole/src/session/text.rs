@@ -41,6 +41,8 @@ struct Text<'a> {
     mode: Option<Mode>,
     /// Whether replies are headed with their command: known once a second command is.
     headed: bool,
+    /// Whether a command was answered already.
+    answered: bool,
     /// The client sends no more.
     eof: bool,
 }
@@ -52,6 +54,7 @@ pub(super) async fn converse(peer: &mut Peer, bytes: &[u8], eof: bool) {
         lines: Lines::default(),
         mode: None,
         headed: false,
+        answered: false,
         eof,
     };
     text.lines.feed(bytes);
@@ -76,6 +79,8 @@ impl Text<'_> {
 
     /// A line that is none.
     async fn refuse(&mut self, event: &LineEvent) -> Result<Flow, Gone> {
+        // As a first line it asks for no mode: a batch, which ends when nothing more has come.
+        self.mode.get_or_insert_default();
         if let Some(failure) = event.failure() {
             self.fail(&failure).await?;
         }
@@ -143,8 +148,9 @@ impl Text<'_> {
             Ok(commands) => commands,
             Err(failure) => return self.fail(&failure).await,
         };
-        self.headed |=
-            self.mode == Some(Mode::Batch) && (commands.len() > 1 || self.lines.has_line());
+        let several = commands.len() > 1 || self.answered || self.lines.has_line();
+        self.headed |= self.mode == Some(Mode::Batch) && several && !commands.is_empty();
+        self.answered |= !commands.is_empty();
         for words in &commands {
             if let Flow::End = self.command(words).await? {
                 return Ok(Flow::End);

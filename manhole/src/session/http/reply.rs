@@ -10,6 +10,7 @@ use super::{
 use crate::{
     command::{self, Call, Cancel, Context, Endpoint, Event, Query, Sink, Style},
     model::{Code, Dialect, Failure, Level},
+    render::escape,
 };
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -289,7 +290,7 @@ pub(super) fn error(failure: &Failure) -> Reply {
         text.push('\n');
         text.push_str(hint);
     }
-    let mut reply = plain(failure.code.http_status(), &text);
+    let mut reply = plain(failure.code.http_status(), &escape::line(&text));
     if failure.code == Code::Busy {
         reply
             .headers_mut()
