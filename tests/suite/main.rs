@@ -1,3 +1,30 @@
-//! The suite.
-#[test]
-fn t() {}
+//! The end-to-end suite: real processes, real sockets, real clients.
+//!
+//! One module per concern, a test per behaviour; what is promised stands in the documents, and each
+//! test states the outcome it was promised. See `CONTRIBUTING.md` for how to run and renew.
+
+mod bounds;
+mod clients;
+mod escapes;
+mod first_bytes;
+mod http;
+mod machine;
+mod modes;
+mod smuggling;
+mod splits;
+
+use manhole_tests::victim::{Setup, Victim};
+
+/// A victim that is not started yet.
+fn setup() -> Setup {
+    Setup::new(env!("CARGO_BIN_EXE_victim"))
+}
+
+/// A victim with a console and the application's well-behaved commands and variables.
+#[track_caller]
+fn service() -> Victim {
+    let mut victim = setup().install();
+    victim.tell("register good");
+    victim.tell("variables good");
+    victim
+}

@@ -1,2 +1,0 @@
-//! The victim.
-fn main() {}
