@@ -38,7 +38,8 @@ fn escape(
     hostile: impl Fn(char) -> bool,
     show: impl Fn(u32) -> String,
 ) -> Cow<'_, str> {
-    if !text.contains(&hostile) {
+    // Nearly all text is plain ASCII, and bytes are looked at several times faster than characters.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(&hostile) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
