@@ -39,7 +39,8 @@ pub(super) static COMMAND: Command = Command {
 
 fn answer(_: &Context, args: &Args) -> Result<Answer, Failure> {
     let environment = Environment::read().ok_or_else(|| {
-        let text = "env: /proc/self/environ cannot be read: it belongs to root once a process has dropped root";
+        let text =
+            "env: /proc/self/environ cannot be read: it is root's once a process has dropped root";
         Failure::new(Code::Unsupported, text)
     })?;
     match args.text("reveal") {

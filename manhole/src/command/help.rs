@@ -1,6 +1,6 @@
 //! `help [COMMAND]`: the table in groups, or one command with its arguments, cost and examples.
 
-use super::{Command, Context, Run, dispatch, suggest};
+use super::{Command, Context, Run, dispatch, sentence, suggest};
 use crate::model::{
     Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Code, Column, Complete, Failure, Group,
     Impact, Level, Spec, Table,
@@ -132,15 +132,6 @@ fn one(spec: &Spec) -> Vec<String> {
         lines.push(format!("see also: {}", spec.see_also));
     }
     lines
-}
-
-fn sentence(about: &str) -> String {
-    let mut chars = about.chars();
-    let first: String = chars
-        .next()
-        .map(|c| c.to_uppercase().collect())
-        .unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
 }
 
 fn argument(arg: &ArgSpec) -> String {

@@ -22,7 +22,7 @@ pub(super) static COMMAND: Command = Command {
         args: &[],
         level: Level::View,
         impact: Impact::Reads,
-        cost: "50 us, and the count of descriptors (0.2 us each before Linux 6.2)",
+        cost: "50 us, and the count of descriptors (5 us each before Linux 6.2)",
         examples: &[Example::new("limits", "the nearest one first")],
         see_also: "fds (what holds the descriptors), cgroup (the limits of the group)",
     },

@@ -93,6 +93,16 @@ pub(crate) fn shown(word: &str) -> String {
     }
 }
 
+/// A sentence: capital letter and full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}
+
 /// The plural of a count: `1 thread`, `2 threads`.
 pub(crate) fn plural(count: usize, word: &str) -> String {
     let count_text = crate::render::units::count(count as u64);

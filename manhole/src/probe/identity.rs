@@ -150,7 +150,7 @@ impl Credentials {
 
 impl Container {
     fn find() -> Option<Self> {
-        let groups = text("/proc/self/cgroup").unwrap_or_default();
+        let groups = text("/proc/thread-self/cgroup").unwrap_or_default();
         let marker = |path: &str| fs::symlink_metadata(path).is_ok();
         let maker = match () {
             _ if marker("/run/secrets/kubernetes.io") => Some("kubernetes"),

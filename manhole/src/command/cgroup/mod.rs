@@ -60,7 +60,7 @@ struct Recent {
 
 fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
     let group = Cgroup::read();
-    if group.version.is_none() && group.pressure == Default::default() {
+    if group.version.is_none() && !group.pressure.any() {
         let text = "cgroup: no cgroup file system is in sight, so nothing is known of its limits";
         return Err(Failure::new(Code::Unsupported, text));
     }

@@ -84,17 +84,17 @@ fn only_what_holds_the_process_back_is_told() {
     check(
         throttled(2 * MINUTE),
         Severity::Warn,
-        "threads stood still for 2m 00s in the last 10m 00s: the quota of 1.5 cores is used up.",
+        "Threads stood still for 2m 00s in the last 10m 00s: the quota of 1.5 cores is used up.",
     );
     check(
         throttled(20 * MINUTE),
         Severity::Bad,
-        "threads stood still for 20m 00s in the last 10m 00s: the quota of 1.5 cores is used up.",
+        "Threads stood still for 20m 00s in the last 10m 00s: the quota of 1.5 cores is used up.",
     );
     check(
         |facts| facts.group.memory.current = Some(5 << 30),
         Severity::Bad,
-        "memory: 4.00 GiB of 4.00 GiB (100 %) besides cached files.",
+        "Memory: 4.00 GiB of 4.00 GiB (100 %) besides cached files.",
     );
     check(
         |facts| facts.group.pids.limit = Some(70),
@@ -111,7 +111,7 @@ fn the_worst_comes_first() {
             facts.recent.as_mut().unwrap().kills = Some(1);
         },
         Severity::Bad,
-        "the kernel killed 1 in this group for memory in the last 10m 00s; \
+        "The kernel killed 1 in this group for memory in the last 10m 00s; \
          threads stood still for 1m 00s in the last 10m 00s: the quota of 1.5 cores is used up.",
     );
 }

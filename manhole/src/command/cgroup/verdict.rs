@@ -1,6 +1,6 @@
 //! The one sentence about the cgroup: is the process held back by it?
 
-use super::Facts;
+use super::{super::sentence, Facts};
 use crate::{model::Severity, render::units};
 
 /// Core-seconds that stand still each second, from which on throttling is worth a look, and from
@@ -30,7 +30,7 @@ pub(super) fn verdict(facts: &Facts) -> (Severity, String) {
     };
     let severity = *severity;
     let parts: Vec<String> = found.into_iter().map(|(_, text)| text).collect();
-    (severity, format!("{}.", parts.join("; ")))
+    (severity, sentence(&parts.join("; ")))
 }
 
 /// What limits there are, when all is well.

@@ -1,6 +1,6 @@
 //! The one sentence about the threads: who is stuck, who queues for a lock or a core, who is busy.
 
-use super::words;
+use super::{super::sentence, words};
 use crate::{
     model::Severity,
     probe::threads::{State, Thread, Threads, Wait},
@@ -20,16 +20,6 @@ pub(super) fn verdict(threads: &Threads, cores: Option<f64>) -> (Severity, Strin
     let mut parts: Vec<String> = found.into_iter().flatten().map(|(_, text)| text).collect();
     parts.push(busy(threads, cores));
     (worst.unwrap_or(Severity::Ok), sentence(&parts.join("; ")))
-}
-
-/// Capital letter and full stop.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars
-        .next()
-        .map(|c| c.to_uppercase().collect())
-        .unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
 }
 
 /// Threads that no signal reaches, or that are stopped.

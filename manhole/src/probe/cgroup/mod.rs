@@ -352,7 +352,8 @@ impl Pressures {
         }
     }
 
-    fn any(&self) -> bool {
+    /// Whether anything is known.
+    pub(crate) fn any(&self) -> bool {
         self.cpu.is_some() || self.memory.is_some() || self.io.is_some()
     }
 }

@@ -1,5 +1,6 @@
-//! Where the process's cgroup lies in the file system: `/proc/self/cgroup` names the group,
-//! `/proc/self/mountinfo` says where its hierarchy can be seen.
+//! Where the process's cgroup lies in the file system: `/proc/thread-self/cgroup` names the group,
+//! `/proc/thread-self/mountinfo` says where its hierarchy can be seen. (Ours rather than the leader's:
+//! we are the ones who open the paths, and a leader that has ended is in no group.)
 //!
 //! Outside containers the mount's root is `/` and the name is a path below the mount. In a container
 //! without its own cgroup namespace the mount's root is the container's group, and the name starts
@@ -27,14 +28,14 @@ pub(crate) struct Place {
     pub cpuacct: Option<Dir>,
     /// Counter of processes.
     pub pids: Option<Dir>,
-    /// The group's name as `/proc/self/cgroup` has it, of the memory controller.
+    /// The memory controller's group by its name, a path.
     pub path: Option<String>,
 }
 
 impl Place {
     /// Finds the process's group now: a process can be moved.
     pub(crate) fn find(mounts: &Mounts) -> Self {
-        match text("/proc/self/cgroup") {
+        match text("/proc/thread-self/cgroup") {
             Some(groups) => Self::resolve(&groups, mounts),
             None => Self::default(),
         }
@@ -123,11 +124,11 @@ impl Mount {
 }
 
 impl Mounts {
-    /// Reads `/proc/self/mountinfo`, line by line: it is long on hosts of many containers. 50 us in a
+    /// Reads `mountinfo`, line by line: it is long on hosts of many containers. 50 us in a
     /// container, a millisecond for a thousand mounts.
     pub(crate) fn read() -> Self {
         let mut mounts = Self::default();
-        if let Ok(file) = File::open("/proc/self/mountinfo") {
+        if let Ok(file) = File::open("/proc/thread-self/mountinfo") {
             let lines = BufReader::new(file).split(b'\n');
             lines
                 .map_while(Result::ok)

@@ -159,7 +159,9 @@ impl Sockets {
             if wanted.is_empty() || !keep_going() {
                 break;
             }
-            if let Ok(file) = File::open(format!("/proc/self/net/{name}")) {
+            // The leader's namespace is the host's; a leader that has ended shows none.
+            let open = |who: &str| File::open(format!("/proc/{who}/net/{name}"));
+            if let Ok(file) = open("self").or_else(|_| open("thread-self")) {
                 found.scan(BufReader::new(file), parse, &mut wanted, keep_going);
             }
         }

@@ -112,6 +112,11 @@ impl Wait {
             }
             _ if begins(&["do_select", "core_sys_select"]) => Wait::Events("select"),
             _ if begins(&["io_cqring_wait"]) => Wait::Events("io_uring"),
+            _ if begins(&["inet_csk_accept", "unix_accept"]) => Wait::Call("accept"),
+            _ if begins(&["pipe_read", "anon_pipe_read"]) => Wait::Call("read pipe"),
+            _ if begins(&["sk_wait_data", "unix_stream_read", "unix_stream_data_wait"]) => {
+                Wait::Call("recv")
+            }
             _ if begins(&["do_wait", "kernel_wait4", "kernel_waitid"]) => {
                 Wait::Call("wait for a child")
             }
@@ -189,6 +194,7 @@ mod tests {
         check("futex_wait_queue_me", futex);
         check("hrtimer_nanosleep", Wait::Sleep);
         check("ep_poll", Wait::Events("epoll"));
+        check("inet_csk_accept", Wait::Call("accept"));
         check(
             "folio_wait_bit_common",
             Wait::Kernel("folio_wait_bit_common".into()),
