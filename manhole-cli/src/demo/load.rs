@@ -21,7 +21,7 @@ const POPULAR: u32 = 800;
 const ITEMS: u32 = 5_000_000;
 
 /// A customer who is this far behind stops catching up.
-const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = Duration::from_secs(3);
 
 /// A service that says nothing for this long is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ impl Load {
     /// When there can be no thread.
     pub(super) fn start(port: u16) -> io::Result<Self> {
         let load = Self(Arc::default());
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let address = address(port);
         for (number, customer) in CUSTOMERS.into_iter().enumerate() {
             let over = Arc::clone(&load.0);
             let thread = thread::Builder::new().name(customer.name.into());
@@ -96,6 +96,11 @@ impl Customer {
             }
         }
     }
+}
+
+/// A port of this host.
+pub(super) fn address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// One request on a connection that is opened when there is none; the answer's length.
@@ -163,7 +168,7 @@ fn price(random: u64) -> String {
 }
 
 fn thumbnail(random: u64) -> String {
-    let width = [80, 160, 320, 480][(random >> 20) as usize % 4];
+    let width = [80, 96, 160, 192][(random >> 20) as usize % 4];
     format!("/thumbnail/{}?width={width}", random % 1000)
 }
 

@@ -23,6 +23,8 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use manhole::client::{Kind, Trouble};
@@ -33,6 +35,10 @@ use load::Load;
 
 /// The first argument that makes this program the service; the second is who started it.
 pub(crate) const SERVICE_WORD: &str = "demo-service";
+
+/// How long the service runs before somebody at a terminal sees what is wrong with it: the first
+/// report has kept the requests waiting for more than a second then.
+const WARM_UP: Duration = Duration::from_millis(1700);
 
 /// Runs the service itself, until the process that started it ends.
 pub(crate) fn serve() -> ExitCode {
@@ -49,6 +55,7 @@ pub(crate) fn serve() -> ExitCode {
 /// Runs `demo`.
 pub(crate) fn run(options: &Options) -> Outcome {
     let service = Service::start()?;
+    reach(&service)?;
     let load = Load::start(service.port)
         .map_err(|error| Trouble::io(Kind::Failed, "failed to start the load", &error))?;
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -62,6 +69,15 @@ pub(crate) fn run(options: &Options) -> Outcome {
         Err(Stop::Closed) => Ok(None),
         Err(Stop::Trouble(trouble)) => Err(trouble),
     }
+}
+
+/// A port that nobody can connect to would make a demo of a service at rest.
+fn reach(service: &Service) -> Result<(), Trouble> {
+    let address = load::address(service.port);
+    let asked = load::ask(&mut None, address, "/report");
+    let what = || format!("failed to reach the demo service at {address}");
+    asked.map_err(|error| Trouble::io(Kind::Failed, what(), &error))?;
+    Ok(())
 }
 
 /// Why the demo ends before its end.
@@ -88,7 +104,7 @@ impl From<io::Error> for Stop {
 
 /// The prompt, in which triage has been run already.
 fn prompt(service: &Service, options: &Options) -> Outcome {
-    tour::warm_up();
+    thread::sleep(WARM_UP);
     let triage = vec!["triage".to_owned()];
     repl::attach(&service.socket.to_string_lossy(), &[triage], options)?;
     // The exit code speaks of the demo, not of the last command that somebody tried in it.

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -19,20 +19,38 @@ use super::{
 /// Time between two reports.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// What the disk takes for one.
-const DISK: Duration = Duration::from_millis(1500);
+/// What the disk takes for one: long enough that those who wait for the lock meanwhile are noticed.
+pub(super) const DISK: Duration = Duration::from_millis(2500);
 
-/// The last report.
-#[derive(Default)]
-pub(super) struct Report(Mutex<String>);
+/// The last report, and the disk that it is written to.
+pub(super) struct Report {
+    text: Mutex<String>,
+    disk: Duration,
+}
 
 impl Report {
+    /// No report yet; each takes `disk` to write.
+    pub(super) fn new(disk: Duration) -> Self {
+        Self {
+            text: Mutex::default(),
+            disk,
+        }
+    }
+
     /// Its text; empty before the first one.
     pub(super) fn text(&self) -> String {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lock().clone()
+    }
+
+    /// Writes one to the slow disk.
+    fn store(&self, count: usize, bytes: usize) {
+        let text = format!("{count} price sheets, {bytes} bytes\n");
+        thread::sleep(self.disk);
+        *self.lock() = text;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,19 +80,12 @@ pub(super) fn write(cache: &Cache, faults: &Faults, report: &Report) {
     let (count, bytes) = sheets.totals();
     match faults.is_on(Fault::Lock) {
         // The fault: the slow part happens while everybody else waits for the lock.
-        true => store(report, count, bytes),
+        true => report.store(count, bytes),
         false => {
             drop(sheets);
-            store(report, count, bytes);
+            report.store(count, bytes);
         }
     }
-}
-
-/// Gives the report to a disk that is slow.
-fn store(report: &Report, count: usize, bytes: usize) {
-    let text = format!("{count} price sheets, {bytes} bytes\n");
-    thread::sleep(DISK);
-    *report.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
 }
 
 #[cfg(test)]
@@ -82,15 +93,17 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
+    const SLOW: Duration = Duration::from_millis(400);
+
     /// How long a request waits for the cache while a report is written.
     fn wait(lock_fault: bool) -> Duration {
         let faults = Arc::new(Faults::default());
         faults.set(Fault::Lock, lock_fault);
-        let (cache, report) = (Cache::new(Arc::clone(&faults)), Report::default());
+        let (cache, report) = (Cache::new(Arc::clone(&faults)), Report::new(SLOW));
         cache.remember(1, &[1, 2]);
         let waited = thread::scope(|scope| {
             scope.spawn(|| write(&cache, &faults, &report));
-            thread::sleep(DISK / 5);
+            thread::sleep(SLOW / 4);
             let started = Instant::now();
             cache.get(1);
             started.elapsed()
@@ -101,7 +114,7 @@ mod tests {
 
     #[test]
     fn requests_wait_for_the_report_only_with_the_fault() {
-        assert!(wait(false) < DISK / 5);
-        assert!(wait(true) > DISK / 5);
+        assert!(wait(false) < SLOW / 2);
+        assert!(wait(true) > SLOW / 2);
     }
 }

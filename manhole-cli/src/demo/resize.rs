@@ -77,23 +77,22 @@ impl Pool {
 }
 
 fn work(queue: &Receiver<Job>) {
+    let mut photo = Image {
+        width: PHOTO.0,
+        pixels: vec![[0; 3]; PHOTO.0 * PHOTO.1],
+    };
     for job in queue {
-        let thumbnail = scale(&load(job.photo), job.width);
+        load(&mut photo, job.photo);
         // Whoever went away while we worked needs no answer.
-        let _ = job.done.send(thumbnail);
+        let _ = job.done.send(scale(&photo, job.width));
     }
 }
 
-/// The photo as the store has it: a pattern that differs from photo to photo.
-fn load(photo: u32) -> Image {
-    let (width, height) = PHOTO;
-    let pixel = |at: usize| {
-        let (x, y) = (at % width, at / width);
-        [x ^ y, x + photo as usize, y].map(|value| value as u8)
-    };
-    Image {
-        width,
-        pixels: (0..width * height).map(pixel).collect(),
+/// Reads a photo as the store has it: a pattern that differs from photo to photo.
+fn load(photo: &mut Image, number: u32) {
+    for (at, pixel) in photo.pixels.iter_mut().enumerate() {
+        let (x, y) = (at % photo.width, at / photo.width);
+        *pixel = [x ^ y, x + number as usize, y].map(|value| value as u8);
     }
 }
 

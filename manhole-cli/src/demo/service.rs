@@ -149,7 +149,7 @@ pub(super) fn open(faults: Faults) -> io::Result<Open> {
         cache: Arc::new(Cache::new(Arc::clone(&faults))),
         rates: Rates::new(),
         pool: Pool::start()?,
-        report: Report::default(),
+        report: Report::new(report::DISK),
         faults,
         batch: vars::tunable("pricing.batch", 32, 1..=256),
     });

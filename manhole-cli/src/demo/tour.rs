@@ -13,11 +13,9 @@ use crate::{
     terminal::Terminal,
 };
 
-/// How long the service runs before the first question: rates need some time to be rates.
-const WARM_UP: Duration = Duration::from_millis(2500);
-
-/// Time to read an answer before the next question.
-const PAUSE: Duration = Duration::from_millis(1400);
+/// How long the service runs before the first question: rates need some time to be rates. A report
+/// is under way then, and those who wait for its lock have waited for more than a second.
+const WARM_UP: Duration = Duration::from_millis(4300);
 
 /// An answer is some hundred bytes.
 const CAP: usize = 1 << 20;
@@ -34,6 +32,9 @@ struct Step {
     way: Way,
     /// Lines of the answer that are shown.
     rows: usize,
+    /// Milliseconds to read them, before the next question. The threads are looked at while a report
+    /// is under way, too.
+    pause: u64,
 }
 
 /// A way to ask.
@@ -50,56 +51,57 @@ const STEPS: [Step; 6] = [
         line: "triage",
         way: Way::Exec,
         rows: 5,
+        pause: 2_600,
     },
     Step {
         question: "Who is busy, and who waits?",
         line: "threads",
         way: Way::Exec,
         rows: 6,
+        pause: 1_200,
     },
     Step {
         question: "What do its own numbers say? Needs no client.",
         line: "vars http.*",
         way: Way::Netcat,
         rows: 3,
+        pause: 1_200,
     },
     Step {
         question: "Where is the memory?",
         line: "memory",
         way: Way::Exec,
         rows: 5,
+        pause: 1_200,
     },
     Step {
         question: "Have it give some back.",
         line: "gc run",
         way: Way::Exec,
         rows: 6,
+        pause: 1_200,
     },
     Step {
         question: "Change a setting while it runs.",
         line: "vars set pricing.batch 64 for 10m",
         way: Way::Exec,
         rows: 1,
+        pause: 0,
     },
 ];
-
-/// Lets the service do something worth looking at.
-pub(super) fn warm_up() {
-    thread::sleep(WARM_UP);
-}
 
 /// Takes the tour; `Some(kind)` when a question was not answered.
 pub(super) fn run(service: &Service, options: &Options) -> Result<Option<Kind>, Stop> {
     let mut opened = target::open_one(&service.socket.to_string_lossy())?;
     let program = program();
     let mut outcome = None;
-    warm_up();
+    thread::sleep(WARM_UP);
     for (number, step) in (1..).zip(&STEPS) {
         let command = step.paste(&program, service.pid, &service.socket);
         let question = format!("{number}. {}", step.question);
         say(&format!("{question:<COLUMN$}  $ {command}\n"))?;
         outcome = outcome.or(show(step, &mut opened, options)?);
-        thread::sleep(PAUSE);
+        thread::sleep(Duration::from_millis(step.pause));
     }
     say(&format!(
         "Try it yourself:  {program} demo      (in a terminal: the same service, and a prompt)\n\
