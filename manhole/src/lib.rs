@@ -1,4 +1,47 @@
-//! manhole: the console of a live process.
+//! The console of a live process: one line in `main`, and its owner can look inside while it runs.
+//!
+//! ```no_run
+//! manhole::install(); // first in main; never fails, never panics, waits 100 ms at most
+//! ```
+//!
+//! ```sh
+//! echo triage | nc -U /run/checkout/manhole/4711.sock   # what is wrong here, in ten lines
+//! manhole-cli attach checkout                            # a prompt
+//! curl --unix-socket /run/checkout/manhole/4711.sock http://localhost/debug/vars
+//! ```
+//!
+//! # What to use for what
+//!
+//! | for | use |
+//! |---|---|
+//! | a console that differs from the default | [`builder`] |
+//! | numbers, texts and settings of the service | [`vars`] |
+//! | commands of the service | [`command`], [`Arg`] |
+//! | giving memory back when asked | [`on_reclaim`] |
+//! | HTTP paths of the service on the same socket | [`Builder::http_route`] |
+//! | a binary that is its own client | [`client()`](fn@client) |
+//!
+//! # How it stays harmless
+//!
+//! The console has threads, a descriptor table and an event loop of its own, so it answers while the
+//! service's runtime is stuck, and can neither use up nor close a descriptor of the process. Code of
+//! the application (closures of variables, commands, callbacks) runs on threads of the application's
+//! side; one that hangs is shown as busy. Nothing is done until somebody connects, but for a look at
+//! the vital signs every 30 s.
+//!
+//! The owner of the process and root may connect; the builder lets others in. What each command
+//! needs (view, inspect, control) and costs is in its `help`.
+//!
+//! # What it is not for
+//!
+//! No console inside a process survives a global allocator that is wedged or exhausted, seccomp in
+//! kill mode, a panic hook that exits, or `panic=abort` in a command of the application's. Remote
+//! access is somebody else's work: the socket never leaves the machine.
+//!
+//! # Features
+//!
+//! All are off by default and only add: `tracing` and `log` pass the audit and the console's own lines
+//! to these facades; `stub` keeps the API and does nothing.
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)] // while the layers are being joined
 mod app;
 #[doc(hidden)]
@@ -35,3 +78,8 @@ pub mod fuzzing {
     pub use crate::protocol::*;
     pub use crate::render::escape;
 }
+
+/// The README's examples are compiled, so that they stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

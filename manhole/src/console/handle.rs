@@ -30,6 +30,8 @@ pub enum Status {
 pub(super) struct Inner {
     /// The console, once its thread exists; absent when it is disabled.
     pub state: Option<Arc<State>>,
+    /// A forked child that installs its own console must not take this one for it.
+    generation: u32,
     status: Mutex<Status>,
     changed: Condvar,
 }
@@ -38,6 +40,7 @@ impl Inner {
     pub(super) fn new(state: Option<Arc<State>>, status: Status) -> Arc<Self> {
         Arc::new(Self {
             state,
+            generation: sys::fork::generation(),
             status: Mutex::new(status),
             changed: Condvar::new(),
         })
@@ -48,8 +51,13 @@ impl Inner {
         self.changed.notify_all();
     }
 
+    /// Whether this very process installed it.
+    pub(super) fn is_ours(&self) -> bool {
+        sys::origin::is_ours() && self.generation == sys::fork::generation()
+    }
+
     pub(super) fn status(&self) -> Status {
-        if !sys::origin::is_ours() {
+        if !self.is_ours() {
             return Status::Closed;
         }
         self.status
@@ -106,7 +114,7 @@ impl Console {
         let Some(state) = &self.inner.state else {
             return;
         };
-        if !sys::origin::is_ours() || state.closing.swap(true, Ordering::SeqCst) {
+        if !self.inner.is_ours() || state.closing.swap(true, Ordering::SeqCst) {
             return;
         }
         // The console's thread sleeps in its own epoll, whose descriptors are not in our table: a

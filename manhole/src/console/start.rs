@@ -76,9 +76,9 @@ fn current() -> Option<Arc<Inner>> {
     let until = Instant::now() + PATIENCE;
     loop {
         match INSTALLED.try_lock() {
-            Ok(slot) => return slot.clone().filter(|_| sys::origin::is_ours()),
+            Ok(slot) => return slot.clone().filter(|inner| inner.is_ours()),
             Err(std::sync::TryLockError::Poisoned(slot)) => {
-                return slot.into_inner().clone().filter(|_| sys::origin::is_ours());
+                return slot.into_inner().clone().filter(|inner| inner.is_ours());
             }
             Err(std::sync::TryLockError::WouldBlock) if Instant::now() > until => return None,
             Err(std::sync::TryLockError::WouldBlock) => std::thread::yield_now(),
