@@ -17,6 +17,9 @@ use crate::{
 /// than this.
 const HELD: usize = 256 << 10;
 
+/// An answer of at most this many lines is no table: what it says is not cut.
+const SHORT: usize = 2;
+
 /// Prints one answer.
 pub(crate) struct Screen<'a> {
     out: &'a mut dyn Write,
@@ -69,7 +72,7 @@ impl<'a> Screen<'a> {
         }
         self.held.extend_from_slice(bytes);
         match stream || self.held.len() > HELD {
-            true => self.release(None),
+            true => self.release(None, true),
             false => Ok(()),
         }
     }
@@ -80,7 +83,10 @@ impl<'a> Screen<'a> {
     /// When the output is closed.
     pub(crate) fn end(&mut self, end: &End) -> io::Result<()> {
         let verdict = end.verdict.as_ref();
-        self.release(verdict.map(|(severity, text)| (*severity, text.as_str())))?;
+        self.release(
+            verdict.map(|(severity, text)| (*severity, text.as_str())),
+            false,
+        )?;
         self.rest()?;
         if let Some((media, count)) = self.binary.take() {
             let media = plain::escape(&media);
@@ -99,18 +105,23 @@ impl<'a> Screen<'a> {
     /// # Errors
     /// When the output is closed.
     pub(crate) fn abort(&mut self) -> io::Result<()> {
-        self.release(None)?;
+        self.release(None, false)?;
         self.rest()?;
         self.out.flush()
     }
 
     /// Prints the complete lines that are held.
-    fn release(&mut self, verdict: Option<(Severity, &str)>) -> io::Result<()> {
+    fn release(&mut self, verdict: Option<(Severity, &str)>, streamed: bool) -> io::Result<()> {
         let end = self.held.iter().rposition(|byte| *byte == b'\n');
         let Some(end) = end else { return Ok(()) };
         let rest = self.held.split_off(end + 1);
         let lines = std::mem::replace(&mut self.held, rest);
         let mut verdict = verdict;
+        let count = lines
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.starts_with(b"#"))
+            .count();
+        let table = streamed || count > SHORT + 1;
         for line in lines
             .strip_suffix(b"\n")
             .unwrap_or(&lines)
@@ -129,7 +140,8 @@ impl<'a> Screen<'a> {
                 None if self.graded => grade(line),
                 None => None,
             };
-            let whole = said.is_some() || self.json || line.starts_with('#');
+            let whole =
+                !table || said.is_some() || self.json || self.graded || line.starts_with('#');
             self.line(line, paint, !whole)?;
         }
         self.out.flush()
@@ -242,6 +254,12 @@ mod tests {
         );
         assert!(show(PERSON, TEXT, &end(Severity::Warn)).contains("\x1b[33mIt is bad"));
         assert!(show(PERSON, TEXT, &end(Severity::Ok)).contains("\nIt is bad"));
+    }
+
+    #[test]
+    fn what_a_short_answer_says_is_not_cut() {
+        let text = "pricing.batch   32 -> 64     reverts by itself\n";
+        assert_eq!(show(PERSON, &[text], &End::default()), text);
     }
 
     #[test]

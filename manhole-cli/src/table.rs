@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) allowed: bool,
     /// What it does to the process.
     pub(crate) impact: String,
+    /// Whether it goes on until it is stopped.
+    pub(crate) stream: bool,
     /// What it costs, in words.
     pub(crate) cost: String,
     /// What it takes.
@@ -84,6 +86,7 @@ fn entry(value: &Value) -> Entry {
         level: text(value, "level"),
         allowed: flag(value, "allowed"),
         impact: text(value, "impact"),
+        stream: flag(value, "stream"),
         cost: text(value, "cost"),
         args: args.into_iter().flatten().map(arg).collect(),
     }

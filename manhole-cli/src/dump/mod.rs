@@ -30,8 +30,14 @@ use paper::{About, Record};
 use plan::{Item, Plan};
 use store::Store;
 
-/// What begins within the budget may end this much after it.
-const GRACE: Duration = Duration::from_secs(30);
+/// No single command may take longer, so that what hangs does not cost all the others.
+const EACH: Duration = Duration::from_secs(30);
+
+/// After that time a server that does not even cancel is left.
+const LATEST: Duration = Duration::from_secs(40);
+
+/// The problem of whatever the user cancelled.
+const CANCELLED: &str = "cancelled";
 
 /// Runs `dump`.
 pub(crate) fn dump(dump: &args::Dump, options: &Options) -> Outcome {
@@ -155,7 +161,7 @@ impl Work {
 
     fn reason_to_skip(&self) -> Option<String> {
         match () {
-            () if interrupt::requested() => Some("cancelled".to_owned()),
+            () if interrupt::requested() => Some(CANCELLED.to_owned()),
             () if !self.opened.client.is_usable() => Some("the connection was lost".to_owned()),
             () if Instant::now() >= self.deadline => {
                 Some("not begun: --budget was used up".to_owned())
@@ -166,12 +172,11 @@ impl Work {
     }
 
     fn one(&mut self, item: &Item) -> Result<Record, Trouble> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let patience = Patience {
-            total: left + GRACE,
-            stop: &interrupt::requested,
-        };
         let started = Instant::now();
+        let patience = Patience {
+            total: LATEST,
+            stop: &|| interrupt::requested() || started.elapsed() > EACH,
+        };
         let result = self.opened.client.collect(&item.words, patience, self.room);
         let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match result {
@@ -188,11 +193,29 @@ impl Work {
                 let problem = format!("over the {} bytes that were left of --max-size", self.room);
                 Ok(record(item, 0, elapsed, Some(problem)))
             }
+            Err(CallError::Failed(failure)) if failure.code == Code::Cancelled => {
+                let problem = match interrupt::requested() {
+                    true => CANCELLED.to_owned(),
+                    false => format!("gave up after {} s", EACH.as_secs()),
+                };
+                Ok(record(item, 0, elapsed, Some(problem)))
+            }
             Err(CallError::Failed(failure)) => {
                 let problem = format!("{}: {}", failure.code, failure.text);
                 Ok(record(item, 0, elapsed, Some(problem)))
             }
-            Err(CallError::Lost(trouble)) => Ok(record(item, 0, elapsed, Some(trouble.text))),
+            Err(CallError::Lost(trouble)) => {
+                self.reconnect();
+                Ok(record(item, 0, elapsed, Some(trouble.text)))
+            }
+        }
+    }
+
+    /// What comes next may work all the same, if it is still the same process.
+    fn reconnect(&mut self) {
+        let pid = self.opened.client.pid();
+        if let Some(client) = self.opened.way.connect().ok().filter(|c| c.pid() == pid) {
+            self.opened.client = client;
         }
     }
 
@@ -200,7 +223,7 @@ impl Work {
         let cancelled = self
             .records
             .iter()
-            .any(|record| record.problem.as_deref() == Some("cancelled"));
+            .any(|record| record.problem.as_deref() == Some(CANCELLED));
         let manifest = paper::manifest(about, &self.records, &plan.missing);
         self.store
             .put("manifest.json", format!("{manifest:#}\n").into_bytes())?;

@@ -56,6 +56,7 @@ fn belongs(entry: &Entry) -> bool {
     let complete = !entry.args.iter().any(|arg| arg.required);
     harmless
         && ours
+        && !entry.stream
         && complete
         && entry.level != "control"
         && !POINTLESS.contains(&entry.name.as_str())
@@ -133,6 +134,10 @@ mod tests {
             entry("cpu", "inspect", "signals threads", &[format]),
             entry("memory deep", "view", "pauses", &[]),
             entry("gc run", "control", "changes", &[]),
+            Entry {
+                stream: true,
+                ..entry("vars watch", "view", "reads", &[])
+            },
             Entry {
                 group: "application".into(),
                 ..entry("queue show", "view", "reads", &[])

@@ -1,6 +1,6 @@
 //! `commands`: the whole table for programs, and a list of it for people.
 
-use super::{Command, Context, Run, dispatch};
+use super::{BUILT_IN, Command, Context, Run, dispatch};
 use crate::model::{
     Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Column, Failure, Group, Impact, Level,
     Show, Spec, Table,
@@ -62,9 +62,17 @@ fn describe(spec: &Spec, ctx: &Context) -> Value {
         "allowed": ctx.may(spec.level),
         "impact": spec.impact.name(),
         "cost": spec.cost,
+        "stream": streams(spec),
         "args": spec.args.iter().map(describe_arg).collect::<Vec<_>>(),
         "examples": examples.collect::<Vec<_>>(),
     })
+}
+
+/// Whether a command goes on until it is stopped, so that it has no place in a collection of answers.
+fn streams(spec: &Spec) -> bool {
+    let named = |command: &&&Command| command.spec.name == spec.name;
+    let command = BUILT_IN.iter().find(named);
+    command.is_some_and(|command| matches!(command.run, Run::Stream(_)))
 }
 
 /// The word for a group.
