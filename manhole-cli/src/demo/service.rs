@@ -13,6 +13,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use manhole::{
     Console, Level, Status,
+    client::reason,
     commands::{Cell, Table},
     vars::{self, Tunable},
 };
@@ -60,44 +61,37 @@ pub(super) struct Shop {
     pub(super) batch: Tunable<usize>,
 }
 
-/// What the service tells the process that started it, in one line: `{"port":..,"socket":".."}` or
-/// `{"failed":"why"}`.
+/// The service's whole life. Its first line is for the process that started it: `{"port":..,
+/// "socket":".."}`, or `{"failed":"why"}`.
 pub(super) fn main(parent: i32) -> ExitCode {
-    let end = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
-        .into_iter()
-        .collect::<SigSet>();
     // Before there is any other thread: those inherit it, and only this one waits for the end.
+    let end = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+    let end = end.into_iter().collect::<SigSet>();
     let _ = end.thread_block();
     if prctl::set_pdeathsig(Signal::SIGTERM).is_err() || getppid().as_raw() != parent {
         return ExitCode::FAILURE;
     }
     let _ = prctl::set_name(c"checkout-demo");
     let console = console();
-    let opened = opened(&console).and_then(|socket| {
-        let open = open(Faults::all_on());
-        open.map(|open| (open, socket))
-            .map_err(|error| error.to_string())
+    let opened = path(&console).and_then(|socket| {
+        let open = open(Faults::all_on()).map_err(|error| reason(&error))?;
+        Ok((open, socket))
     });
-    let (message, open) = match opened {
-        Ok((open, socket)) => {
-            let port = open.address.port();
-            (json!({"port": port, "socket": socket}), Some(open))
-        }
-        Err(why) => (json!({ "failed": why }), None),
+    let message = match &opened {
+        Ok((open, socket)) => json!({"port": open.address.port(), "socket": socket}),
+        Err(why) => json!({ "failed": why }),
     };
     let told = writeln!(io::stdout(), "{message}");
-    let code = match (&open, told) {
-        (Some(_), Ok(())) => {
+    let code = match opened {
+        Ok((open, _)) if told.is_ok() => {
             let _ = end.wait();
+            // Requests that are under way now need no answer.
+            open.runtime.shutdown_background();
             ExitCode::SUCCESS
         }
         _ => ExitCode::FAILURE,
     };
     console.shutdown();
-    // Requests that are under way when the demo ends need no answer.
-    if let Some(open) = open {
-        open.runtime.shutdown_background();
-    }
     code
 }
 
@@ -112,7 +106,7 @@ fn console() -> Console {
 }
 
 /// The path of the console's socket.
-fn opened(console: &Console) -> Result<String, String> {
+fn path(console: &Console) -> Result<String, String> {
     let why = match (console.status(), console.path()) {
         (Status::Listening, Some(path)) => return Ok(path.to_string_lossy().into_owned()),
         (Status::Failed(why) | Status::Disabled(why), _) => why,
@@ -138,9 +132,10 @@ pub(super) fn open(faults: Faults) -> io::Result<Open> {
         .build()?;
     let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     let listener = listener.map_err(|error| {
+        let why = reason(&error);
         io::Error::new(
             error.kind(),
-            format!("failed to listen on 127.0.0.1: {error}"),
+            format!("failed to listen on 127.0.0.1: {why}"),
         )
     })?;
     let address = listener.local_addr()?;
