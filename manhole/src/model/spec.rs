@@ -54,10 +54,7 @@ pub struct Example {
 impl Example {
     /// For constant tables.
     pub const fn new(line: &'static str, what: &'static str) -> Self {
-        Self {
-            line: line,
-            what: what,
-        }
+        Self { line, what }
     }
 }
 
@@ -172,7 +169,7 @@ pub struct ArgSpec {
 impl ArgSpec {
     const fn base(name: &'static str, kind: ArgKind, ty: ArgType, about: &'static str) -> Self {
         Self {
-            name: name,
+            name,
             kind,
             ty,
             default: None,
@@ -180,7 +177,7 @@ impl ArgSpec {
             rest: false,
             level: None,
             secret: false,
-            about: about,
+            about,
             complete: Complete::Nothing,
         }
     }

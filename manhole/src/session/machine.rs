@@ -214,7 +214,7 @@ impl Machine<'_> {
     ) -> Result<(), Gone> {
         let result = result.map(|()| running.as_ref().map_or_else(machine::End::default, end_of));
         self.peer
-            .write(&machine::encode_end(id, &result).as_bytes())
+            .write(machine::encode_end(id, &result).as_bytes())
             .await
     }
 }
