@@ -34,12 +34,14 @@ impl Progress {
         if !self.visible || self.started.elapsed() < SHORT {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| new_bar(total.is_some()));
+        let message = describe(done, total, unit);
+        let bar = self
+            .bar
+            .get_or_insert_with(|| new_bar(total.is_some()).with_message(message.clone()));
         if let Some(total) = total.filter(|total| *total > 0.0) {
             bar.set_position((done / total * STEPS as f64).clamp(0.0, STEPS as f64) as u64);
         }
-        bar.set_message(describe(done, total, unit));
-        bar.tick();
+        bar.set_message(message);
     }
 
     /// Makes room for the answer.
