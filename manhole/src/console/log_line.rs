@@ -4,12 +4,15 @@ use super::{Console, Status};
 use crate::{
     app::{messages, relay::Relay},
     command::{Listener, Record},
+    sys,
 };
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{os::fd::AsFd, sync::Arc, time::Duration};
 
 type Lines = Arc<dyn Fn(&str) + Send + Sync>;
 type Audit = Arc<dyn Fn(&Record) + Send + Sync>;
 
+/// PIPE_BUF: a pipe that can be written to takes this much without waiting.
+const AT_ONCE: usize = 4096;
 /// Records that may wait for a slow callback.
 const WAITING: usize = 256;
 
@@ -25,18 +28,21 @@ impl Log {
         Self { sink }
     }
 
-    /// Writes one line. A closed stderr is no reason to end a process, so nothing is unwrapped.
+    /// Writes one line, or loses it: a log line is no reason to end or to stop a process.
+    ///
+    /// Standard error may be a pipe that is full or has no reader left, so it is asked first and
+    /// written to at once, past std's lock, which a thread stuck in such a pipe may hold.
     pub(super) fn line(&self, line: &str) {
-        match &self.sink {
+        if let Some(sink) = &self.sink {
             // The application's own code may panic; install must not.
-            Some(sink) => drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(
-                || sink(line),
-            ))),
-            None => drop(
-                std::io::stderr()
-                    .lock()
-                    .write_all(format!("{line}\n").as_bytes()),
-            ),
+            let told = || sink(line);
+            return drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(told)));
+        }
+        let mut bytes = format!("{line}\n").into_bytes();
+        bytes.truncate(AT_ONCE);
+        let stderr = std::io::stderr();
+        if sys::writable_now(stderr.as_fd()) {
+            let _ = nix::unistd::write(stderr.as_fd(), &bytes);
         }
     }
 

@@ -18,9 +18,12 @@ pub(crate) fn readable_now(fd: impl AsFd) -> bool {
     !now(fd, PollFlags::POLLIN).is_empty()
 }
 
-/// Whether a small write would be taken at once.
+/// Whether a small write would be taken at once, by somebody: a pipe without a reader would take it
+/// with SIGPIPE, from which a host may die.
 pub(crate) fn writable_now(fd: impl AsFd) -> bool {
-    now(fd, PollFlags::POLLOUT).contains(PollFlags::POLLOUT)
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    let now = now(fd, PollFlags::POLLOUT);
+    now.contains(PollFlags::POLLOUT) && !now.intersects(gone)
 }
 
 fn now(fd: impl AsFd, events: PollFlags) -> PollFlags {
@@ -61,6 +64,14 @@ mod tests {
         assert!(hung_up(&ours));
         assert_eq!(ours.read(&mut [0; 8]).unwrap(), 1);
         assert!(hung_up(&ours));
+    }
+
+    #[test]
+    fn a_pipe_without_a_reader_is_not_written_to() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        assert!(writable_now(&writer));
+        drop(reader);
+        assert!(!writable_now(&writer));
     }
 
     #[test]
