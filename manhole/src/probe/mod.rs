@@ -33,8 +33,5 @@ pub(crate) mod vitals;
 
 /// Whether a thread of this name is the console's own: it is counted, and left out of every table.
 pub(crate) fn is_own_thread(name: &str) -> bool {
-    matches!(
-        name,
-        "manhole" | "manhole-worker" | "manhole-app" | "manhole-relay"
-    )
+    matches!(name, "manhole" | "manhole-worker" | "manhole-app")
 }

@@ -113,7 +113,12 @@ fn sockets(descriptors: &Descriptors, keep_going: &dyn Fn() -> bool) -> Sockets 
 
 fn facts(descriptors: &Descriptors, sockets: &Sockets, vitals: &Vitals) -> Facts {
     let limit = limits::descriptors();
-    let open = descriptors.list.len() as u64;
+    let listed = descriptors.list.len() as u64;
+    // Beyond the list only the kernel's count knows; below it that one counts reserved numbers too.
+    let open = match descriptors.truncated {
+        true => fds::count().unwrap_or(listed).max(listed),
+        false => listed,
+    };
     let now = Sample {
         at_ns: clock::monotonic_ns(),
         fds: Some(open),
@@ -302,7 +307,11 @@ fn notes(answer: &mut Answer, facts: &Facts) {
         ));
     }
     if facts.truncated {
-        answer.note("the list is cut: there was no memory for all of it");
+        let listed: u64 = facts.groups.iter().map(|group| group.count).sum();
+        answer.note(format!(
+            "looked at the first {} of them only",
+            units::count(listed)
+        ));
     }
     if facts.groups.iter().any(|group| group.rank == Rank::Leaked) {
         answer.note("CLOSE-WAIT: the peer hung up, nobody here called close");

@@ -10,7 +10,9 @@ use std::{
 };
 
 /// Looks closer together than this are one.
-const LEAST_NS: u64 = 60_000_000_000;
+const APART_NS: u64 = 60_000_000_000;
+/// Nothing is told from a look younger than this.
+const LEAST_NS: u64 = 10_000_000_000;
 /// The comparison prefers a look this old.
 const WANTED_NS: u64 = 600_000_000_000;
 /// Groups that are kept of a look, largest first within their rank.
@@ -48,11 +50,13 @@ impl Past {
         {
             looks.pop_front();
         }
-        let age = looks.front().map(|look| {
+        let age_of = |look: &Look| now_ns.saturating_sub(look.at_ns);
+        let baseline = looks.front().filter(|look| age_of(look) >= LEAST_NS);
+        let age = baseline.map(|look| {
             look.compare(groups);
-            now_ns.saturating_sub(look.at_ns)
+            age_of(look)
         });
-        let recent = |look: &Look| now_ns.saturating_sub(look.at_ns) < LEAST_NS;
+        let recent = |look: &Look| age_of(look) < APART_NS;
         if !looks.back().is_some_and(recent) {
             looks.push_back(Look::new(now_ns, groups));
         }
@@ -107,6 +111,7 @@ mod tests {
             );
         };
         check(1000, 10, None, None);
+        check(1005, 15, None, None);
         check(1010, 20, Some(10), Some(10));
         check(1100, 30, Some(100), Some(20));
         check(1650, 40, Some(650), Some(30));
@@ -118,13 +123,13 @@ mod tests {
         let past = Past::default();
         past.compare(0, &mut [leak("a", 1)]);
         let mut groups = [leak("b", 5)];
-        past.compare(SECOND, &mut groups);
+        past.compare(20 * SECOND, &mut groups);
         assert_eq!(groups[0].change, Some(5));
 
         let past = Past::default();
         let mut many: Vec<Group> = (0..100).map(|n| leak(&n.to_string(), 1)).collect();
         past.compare(0, &mut many);
-        past.compare(SECOND, &mut many);
+        past.compare(20 * SECOND, &mut many);
         assert_eq!((many[0].change, many[99].change), (Some(0), None));
     }
 }

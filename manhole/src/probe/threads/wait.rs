@@ -112,6 +112,8 @@ impl Wait {
             }
             _ if begins(&["do_select", "core_sys_select"]) => Wait::Events("select"),
             _ if begins(&["io_cqring_wait"]) => Wait::Events("io_uring"),
+            // Threads that the kernel adds for io_uring, waiting for work.
+            _ if begins(&["io_wq_worker", "io_sq_thread"]) => Wait::Events("io_uring worker"),
             _ if begins(&["inet_csk_accept", "unix_accept"]) => Wait::Call("accept"),
             _ if begins(&["pipe_read", "anon_pipe_read"]) => Wait::Call("read pipe"),
             _ if begins(&["sk_wait_data", "unix_stream_read", "unix_stream_data_wait"]) => {
