@@ -36,38 +36,29 @@ static INSTALLED: Mutex<Option<Arc<Inner>>> = Mutex::new(None);
 
 /// `Builder::install`.
 pub(super) fn install(builder: Builder) -> Console {
-    let patience = builder.start_timeout.unwrap_or(PATIENCE);
-    match begin(builder) {
-        Ok((console, log)) => {
-            console
-                .inner
-                .wait(patience, |status| *status != Status::Starting);
-            log.say(&console);
-            console
-        }
-        Err((console, log)) => {
-            log.line("manhole: installed a second time; the first console goes on as it is");
-            console
-        }
-    }
+    started(builder, PATIENCE).unwrap_or_else(|(console, log)| {
+        log.line("manhole: installed a second time; the first console goes on as it is");
+        console
+    })
 }
 
 /// `Builder::try_install`.
 pub(super) fn try_install(builder: Builder) -> Result<Console, Error> {
-    let patience = builder.start_timeout.unwrap_or(TRY_PATIENCE);
-    match begin(builder) {
-        Ok((console, log)) => {
-            console
-                .inner
-                .wait(patience, |status| *status != Status::Starting);
-            log.say(&console);
-            console.into_result()
-        }
-        Err(_) => Err(Error::new(
-            ErrorKind::AlreadyInstalled,
-            "a console is already installed in this process",
-        )),
-    }
+    let taken = "a console is already installed in this process";
+    started(builder, TRY_PATIENCE)
+        .map_err(|_| Error::new(ErrorKind::AlreadyInstalled, taken))?
+        .into_result()
+}
+
+/// Starts a console and gives it a moment to say what became of it; the other arm is the one that
+/// was there before.
+fn started(builder: Builder, patience: Duration) -> Result<Console, (Console, log_line::Log)> {
+    let patience = builder.start_timeout.unwrap_or(patience);
+    let (console, log) = begin(builder)?;
+    let decided = |status: &Status| *status != Status::Starting;
+    console.inner.wait(patience, decided);
+    log.say(&console);
+    Ok(console)
 }
 
 /// The console that is installed in this very process.
