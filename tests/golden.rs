@@ -1,6 +1,6 @@
 //! Transcripts that are kept in files and compared with what comes now.
 //!
-//! `MANHOLE_GOLDEN=renew cargo test` writes them anew; `git diff` then shows what changed.
+//! `MANHOLE_GOLDEN=renew cargo test --workspace` writes them anew; `git diff` then shows what changed.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
@@ -21,7 +21,7 @@ pub fn check(name: &str, found: &str) {
     let kept = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         kept == found,
-        "{name} is not what it was (- kept, + now):\n{}if this is meant: MANHOLE_GOLDEN=renew cargo test -p manhole-tests",
+        "{name} is not what it was (- kept, + now):\n{}if this is meant: MANHOLE_GOLDEN=renew cargo test --workspace",
         difference(&kept, found)
     );
 }

@@ -7,6 +7,8 @@ mod bounds;
 mod clients;
 mod escapes;
 mod first_bytes;
+mod golden_sessions;
+mod goldens;
 mod http;
 mod machine;
 mod modes;

@@ -25,7 +25,8 @@ pub(crate) fn perform(name: &str, words: &[&str]) -> Option<Answer> {
             match words.first().copied() {
                 Some("good") => good(),
                 Some("evil") => evil(),
-                _ => return Some(Err("good or evil?".to_owned())),
+                Some("reclaimer") => manhole::on_reclaim("page cache", || 4096),
+                _ => return Some(Err("good, evil or reclaimer?".to_owned())),
             }
             Ok(String::new())
         }
