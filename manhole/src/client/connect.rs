@@ -63,7 +63,7 @@ pub struct Connected {
 
 /// Connects to the console at `place`.
 ///
-/// `ourselves` are the words by which this program starts itself as a [`helper`]; it is needed for
+/// `ourselves` are the words by which this program starts itself as a `helper`; it is needed for
 /// containers in which our own user id means nothing.
 ///
 /// # Errors

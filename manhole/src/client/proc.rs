@@ -108,7 +108,7 @@ pub fn pids() -> Vec<i32> {
 /// Reads and parses the status of a process.
 ///
 /// # Errors
-/// As [`read`].
+/// As `read`.
 pub fn status(pid: i32) -> io::Result<Status> {
     Ok(parse_status(&read(pid, "status")?))
 }
