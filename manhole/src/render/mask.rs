@@ -152,11 +152,12 @@ fn urls(value: &str) -> String {
         match user_info(url) {
             Some((user, host)) => {
                 let (name, password) = user.split_once(':').unwrap_or((user, ""));
-                let token = password.is_empty() && name.len() > SHAPE_LENGTH;
+                // Tokens stand in the user's place: `https://TOKEN:x-oauth-basic@host`.
+                let token = name.len() > SHAPE_LENGTH;
                 out.push_str(if token { MASK } else { name });
-                if !password.is_empty() {
-                    out.push(':');
-                    out.push_str(MASK);
+                match password {
+                    "" => out.push_str(user.get(name.len()..).unwrap_or("")),
+                    _ => out.push_str(":***"),
                 }
                 out.push('@');
                 out.push_str(host);
@@ -314,7 +315,12 @@ mod tests {
             "https://0123456789abcdef0123@sentry.io/1",
             "https://***@sentry.io/1",
         );
+        check(
+            "https://0123456789abcdef0123:x-oauth-basic@github.com/",
+            "https://***:***@github.com/",
+        );
         check("http://user@h/", "http://user@h/");
+        check("http://user:@h/", "http://user:@h/");
         check("http://h:8080/a@b", "http://h:8080/a@b");
         check("http://[::1]:80/x", "http://[::1]:80/x");
         check(
@@ -392,5 +398,30 @@ mod tests {
             "svc token=x postgres://u:p@h",
             "svc token=*** postgres://u:***@h",
         );
+    }
+
+    #[test]
+    fn odd_texts_are_taken_as_they_come() {
+        const PARTS: [&str; 16] = [
+            "password", "=", ":", "://", "@", "\"", "'", " ", "/", "\u{20ac}", "Bearer", "{", "}",
+            "a", ";", "?",
+        ];
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            let mut input = String::new();
+            for _ in 0..8 {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                input.push_str(PARTS[(state >> 60) as usize]);
+            }
+            let masked = text(&input).into_owned();
+            // What was masked once has nothing left to hide but stars.
+            assert_eq!(
+                masked.contains(MASK),
+                masked != input,
+                "{input} -> {masked}"
+            );
+        }
     }
 }

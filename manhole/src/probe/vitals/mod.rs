@@ -179,3 +179,46 @@ impl Vitals {
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_is_kept_and_what_others_said_with_it() {
+        let vitals = Vitals::new();
+        assert_eq!((vitals.first(), vitals.ago(Duration::ZERO)), (None, None));
+        let extra = Extra {
+            tasks: Some(1204),
+            ..Extra::default()
+        };
+        vitals.tick(extra);
+        let last = vitals.last().unwrap();
+        assert_eq!((last.tasks, last.heap), (Some(1204), None));
+        assert_eq!(vitals.ago(Duration::ZERO), Some(last));
+        assert_eq!(vitals.ago(Duration::from_secs(3600)), None);
+        #[cfg(target_os = "linux")]
+        assert!(last.rss > Some(1 << 20) && last.fds > Some(2) && last.threads >= Some(1));
+    }
+
+    #[test]
+    fn a_trend_ends_with_the_figure_of_now() {
+        let vitals = Vitals::new();
+        let tick = 30_000_000_000;
+        let sample = |n: u64| Sample {
+            at_ns: 1 + n * tick,
+            fds: Some(1000 + n * 20),
+            ..Sample::default()
+        };
+        (0..20).for_each(|n| vitals.with(|ring| ring.push(sample(n))));
+        let trend = |now| vitals.trend(Duration::from_secs(600), &now, |sample| sample.fds);
+        let per_minute = trend(sample(20)).unwrap().per_second * 60.0;
+        assert!((38.0..42.0).contains(&per_minute), "{per_minute}");
+        // It has stopped: the newest ten minutes hold one tick and now.
+        let stopped = Sample {
+            at_ns: 1 + 38 * tick,
+            ..sample(19)
+        };
+        assert_eq!(trend(stopped), None);
+    }
+}
