@@ -57,7 +57,8 @@ impl Inner {
     }
 
     pub(super) fn status(&self) -> Status {
-        if !self.is_ours() {
+        // One that was never there cannot be lost by a fork.
+        if self.state.is_some() && !self.is_ours() {
             return Status::Closed;
         }
         self.status

@@ -36,7 +36,12 @@ static INSTALLED: Mutex<Option<Arc<Inner>>> = Mutex::new(None);
 
 /// `Builder::install`.
 pub(super) fn install(builder: Builder) -> Console {
+    let patience = builder.start_timeout.unwrap_or(PATIENCE);
     started(builder, PATIENCE).unwrap_or_else(|(console, log)| {
+        // The first may be at it on another thread: what is handed out should be as ready.
+        console
+            .inner
+            .wait(patience, |status| *status != Status::Starting);
         log.line("manhole: installed a second time; the first console goes on as it is");
         console
     })
