@@ -164,6 +164,18 @@ impl Conn {
         got
     }
 
+    /// Reads `count` bytes, or fewer when the connection ends before.
+    #[track_caller]
+    pub fn read_exact_or_end(&mut self, count: usize) -> Vec<u8> {
+        let mut byte = vec![0; count];
+        self.stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a timeout");
+        let read = (&self.stream).read(&mut byte).unwrap_or(0);
+        byte.truncate(read);
+        byte
+    }
+
     /// Reads to the end.
     ///
     /// # Panics

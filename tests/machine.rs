@@ -80,7 +80,7 @@ impl Machine {
 
     /// Reads the next message and whom it is for.
     #[track_caller]
-    pub fn next(&mut self) -> (u64, Message) {
+    pub fn message(&mut self) -> (u64, Message) {
         let line = self.conn.line();
         let value: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line:?}"));
@@ -109,7 +109,7 @@ impl Machine {
             end: Value::Null,
         };
         loop {
-            let (of, message) = self.next();
+            let (of, message) = self.message();
             assert_eq!(of, id, "{message:?}");
             match message {
                 Message::Progress(_) => reply.progress += 1,

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Programs and the Debian packages that bring them.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("nc", "netcat-openbsd"),
     ("nc.openbsd", "netcat-openbsd"),
     ("ncat", "ncat"),
@@ -21,6 +21,7 @@ const PACKAGES: [(&str, &str); 12] = [
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
     ("setsid", "util-linux"),
+    ("nsenter", "util-linux"),
     ("mount", "mount"),
     ("tar", "tar"),
 ];
@@ -31,8 +32,11 @@ const PACKAGES: [(&str, &str); 12] = [
 /// When it is not installed, naming the package.
 #[track_caller]
 pub fn find(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin:/usr/sbin:/sbin".into());
-    let found = std::env::split_paths(&path)
+    // The system's own first: what a user has put before it in PATH may not be for other users.
+    let system = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = system.into_iter().chain(std::env::split_paths(&path));
+    let found = dirs
         .map(|dir| dir.join(program))
         .find(|path| path.is_file());
     found.unwrap_or_else(|| {

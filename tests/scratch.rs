@@ -11,16 +11,17 @@ use std::{
     },
 };
 
-/// What the directories of all runs are called; the pid of the run follows. Not `manhole-...`: the
-/// client looks for consoles in such directories.
+/// Where they are: not in /tmp, since some victims get a /tmp of their own.
+const BASE: &str = "/var/tmp";
+/// What the directories of all runs are called; the pid of the run follows.
 const PREFIX: &str = "mh-suite-";
 
 /// The directory of this run. Nobody can be called when a test binary ends, so each run removes
 /// what runs that are over have left.
 static RUN: LazyLock<PathBuf> = LazyLock::new(|| {
     remove_leftovers();
-    let run = Path::new("/tmp").join(format!("{PREFIX}{}", std::process::id()));
-    fs::create_dir(&run).expect("a directory below /tmp");
+    let run = Path::new(BASE).join(format!("{PREFIX}{}", std::process::id()));
+    fs::create_dir(&run).expect("a directory below /var/tmp");
     open_to_all(&run);
     run
 });
@@ -28,7 +29,7 @@ static RUN: LazyLock<PathBuf> = LazyLock::new(|| {
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 fn remove_leftovers() {
-    for entry in fs::read_dir("/tmp").expect("/tmp").flatten() {
+    for entry in fs::read_dir(BASE).expect("/var/tmp").flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {

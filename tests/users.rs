@@ -1,6 +1,7 @@
 //! Who runs the tests, and what cannot be tried by whom.
 
-use std::io::Write;
+use crate::peers::{Outcome, Peer};
+use std::{io::Write, path::Path};
 
 /// A user that owns nothing here.
 pub const ALICE: u32 = 41_001;
@@ -30,6 +31,28 @@ pub fn root() -> bool {
     // Not eprintln: the test runner would swallow it.
     let _ = writeln!(std::io::stderr().lock(), "{who} ... skipped: needs root");
     false
+}
+
+/// Runs a line in batch mode as `uid`, through `nc`; credentials are the kernel's, so it takes a
+/// process of that user's.
+#[track_caller]
+pub fn run_as(uid: u32, groups: &[u32], socket: &Path, line: &str) -> Outcome {
+    let nc = Peer::new(["nc.openbsd", "-U"]).arg(socket);
+    nc.by(&become_user(uid, groups)).run(format!("{line}\n"))
+}
+
+/// The level that the console gives to `uid`, or what it says instead.
+#[track_caller]
+pub fn level_of(uid: u32, groups: &[u32], socket: &Path) -> String {
+    let outcome = run_as(uid, groups, socket, "version");
+    let level = outcome
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix("your level"));
+    level.map_or_else(
+        || format!("{}{}", outcome.text(), outcome.stderr),
+        |level| level.trim().to_owned(),
+    )
 }
 
 /// The words that run a program as `uid`, in the group of the same number and in `groups`.

@@ -71,6 +71,30 @@ impl Setup {
         self.by(users::become_user(uid, &[]))
     }
 
+    /// Run with its own, empty /tmp, /run and /dev/shm, after `script` was run there by the shell.
+    /// What it puts there is seen from outside by [`Victim::outside`]. Takes root.
+    #[must_use]
+    pub fn jailed(self, script: &str) -> Self {
+        let mounts = "mount -t tmpfs -o mode=1777 tmp /tmp && mount -t tmpfs -o mode=755 run /run && \
+                      mount -t tmpfs -o mode=1777 shm /dev/shm";
+        self.unshared(&["--mount"], &format!("{mounts} && {script}"))
+    }
+
+    /// Run in namespaces of its own, after `script` was run there by the shell.
+    #[must_use]
+    pub fn unshared(self, namespaces: &[&str], script: &str) -> Self {
+        let unshare = ["unshare", "--propagation", "private"];
+        let words: &[&str] = if namespaces.contains(&"--mount") {
+            &unshare
+        } else {
+            &unshare[..1]
+        };
+        let script = format!("{script} && exec \"$@\"");
+        self.by(words)
+            .by(namespaces)
+            .by(["sh", "-ec", &script, "sh"])
+    }
+
     /// Its directory.
     pub fn dir(&self) -> &Path {
         self.scratch.path()
@@ -212,6 +236,12 @@ impl Victim {
     #[track_caller]
     pub fn connect(&mut self) -> Conn {
         Conn::open(&self.socket())
+    }
+
+    /// The path by which we reach what the victim calls `path`.
+    pub fn outside(&self, path: &Path) -> PathBuf {
+        let path = path.strip_prefix("/").unwrap_or(path);
+        PathBuf::from(format!("/proc/{}/root", self.pid())).join(path)
     }
 
     /// Its process id as we see it: of the process that was started, which a wrapper may have

@@ -8,8 +8,11 @@ use manhole_tests::{
 };
 use std::path::Path;
 
+/// Whether a reply is whole.
+type Whole = fn(&[u8]) -> bool;
+
 /// What is asked, and what the whole reply must be.
-const ASKED: [(&str, &str, fn(&[u8]) -> bool); 4] = [
+const ASKED: [(&str, &str, Whole); 4] = [
     ("fast", "version\n", |reply| {
         reply.starts_with(b"service") && reply.ends_with(b"\n")
     }),
@@ -28,7 +31,7 @@ const ASKED: [(&str, &str, fn(&[u8]) -> bool); 4] = [
 /// 50 MiB of the application's own, in whole lines of 64 bytes.
 const HUGE: usize = 50 << 20;
 
-fn check(client: &str, case: &str, outcome: &Outcome, whole: fn(&[u8]) -> bool) {
+fn check(client: &str, case: &str, outcome: &Outcome, whole: Whole) {
     assert!(
         whole(&outcome.stdout),
         "{client}, {case}: {:?} {:?}",
@@ -94,7 +97,7 @@ fn every_client_gets_50_mib() {
 fn curl_gets_whole_replies_and_the_right_status() {
     let mut victim = service();
     let socket = victim.socket();
-    let check = |path: &str, code: Option<i32>, whole: fn(&[u8]) -> bool| {
+    let check = |path: &str, code: Option<i32>, whole: Whole| {
         let outcome = peers::curl(&socket, path).arg("--fail-with-body").run("");
         assert!(
             whole(&outcome.stdout),

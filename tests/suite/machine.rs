@@ -14,7 +14,7 @@ fn replies_carry_their_id_and_a_fast_one_overtakes_a_slow_one() {
     let slow = machine.send(&["app", "slow", "60s"]);
     let fast = machine.send(&["app", "echo", "hi"]);
     loop {
-        let (id, message) = machine.next();
+        let (id, message) = machine.message();
         match message {
             Message::End(end) => {
                 assert_eq!((id, end["status"].as_str()), (fast, Some("ok")));
@@ -38,7 +38,7 @@ fn progress_says_how_far() {
     let mut victim = service();
     let mut machine = Machine::open(&victim.socket());
     let id = machine.send(&["app", "slow", "60s"]);
-    let (of, message) = machine.next();
+    let (of, message) = machine.message();
     let Message::Progress(progress) = message else {
         panic!("{message:?}");
     };
@@ -82,7 +82,7 @@ fn what_is_no_request_is_an_error_and_the_connection_goes_on() {
         "{\"id\":7,\"command\":[\"version\"]",
     ] {
         machine.conn.send(format!("{wrong}\n"));
-        let (_, message) = machine.next();
+        let (_, message) = machine.message();
         let Message::End(end) = message else {
             panic!("{wrong}: {message:?}");
         };
@@ -114,7 +114,7 @@ fn an_id_under_way_cannot_be_used_twice() {
         "{\"id\":1,\"command\":[\"app\",\"slow\",\"60s\"]}\n{\"id\":1,\"command\":[\"version\"]}\n",
     );
     let end = loop {
-        if let (1, Message::End(end)) = machine.next() {
+        if let (1, Message::End(end)) = machine.message() {
             break end;
         }
     };

@@ -3,17 +3,32 @@
 //! One module per concern, a test per behaviour; what is promised stands in the documents, and each
 //! test states the outcome it was promised. See `CONTRIBUTING.md` for how to run and renew.
 
+mod access;
+mod application;
 mod bounds;
 mod clients;
+mod connections;
+mod containers;
+mod ends;
+mod environment;
 mod escapes;
+mod faults;
 mod first_bytes;
+mod fork;
 mod golden_sessions;
 mod goldens;
 mod http;
+mod install;
 mod machine;
 mod modes;
+mod moves;
+mod overflow;
+mod places;
+mod slow;
 mod smuggling;
 mod splits;
+mod squatters;
+mod strangers;
 
 use manhole_tests::victim::{Setup, Victim};
 

@@ -70,7 +70,7 @@ fn text_on_a_machine_connection_is_an_error_and_runs_nothing() {
     // The error may well overtake the answer.
     let mut ends = Vec::new();
     while ends.len() < 2 {
-        if let (id, Message::End(end)) = machine.next() {
+        if let (id, Message::End(end)) = machine.message() {
             ends.push((id, end));
         }
     }

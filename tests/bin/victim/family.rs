@@ -11,6 +11,7 @@ use std::{
 pub(crate) fn perform(name: &str, words: &[&str], consoles: &mut Consoles) -> Option<Answer> {
     Some(match name {
         "fork" => fork(consoles),
+        "fork_exit" => fork_exit(),
         "fork_install" => fork_install(words),
         "fork_exec" => {
             let child = raw::fork_exec(c"/bin/sleep", &[c"sleep", c"600"]);
@@ -30,6 +31,20 @@ fn fork(consoles: &Consoles) -> Answer {
     with_child(|mut report| {
         let _ = write!(report, "{} {}", consoles.status(), consoles.path());
     })
+}
+
+/// Forks a child that ends in the ordinary way, with everything that runs at the end of a program,
+/// and waits for it.
+fn fork_exit() -> Answer {
+    match raw::fork().map_err(|errno| errno.to_string())? {
+        ForkResult::Parent { child } => {
+            let ended = nix::sys::wait::waitpid(child, None);
+            ended
+                .map(|status| format!("{status:?}"))
+                .map_err(|errno| errno.to_string())
+        }
+        ForkResult::Child => std::process::exit(0),
+    }
 }
 
 /// Forks a child that installs a console of its own.
