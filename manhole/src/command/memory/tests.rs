@@ -135,6 +135,24 @@ fn the_verdict_names_the_limit_that_counts() {
 }
 
 #[test]
+fn growth_without_a_date_counts_when_it_is_large() {
+    let growing = |per_hour: u64| {
+        move |facts: &mut Facts| {
+            facts.usage.resident = Some(200 * MIB);
+            facts.group.memory.limit = Some(64 * GIB);
+            facts.group.memory.current = Some(GIB);
+            facts.trends.resident = Some(Trend {
+                per_second: per_hour as f64 / 3600.0,
+                span_ns: 3_600_000_000_000,
+            });
+        }
+    };
+    let text = |rate: &str| format!("RSS 200 MiB, 0.3 % of the cgroup's 64.0 GiB; grows {rate}/h.");
+    check(growing(100 * MIB), Severity::Warn, &text("100 MiB"));
+    check(growing(12 * MIB), Severity::Ok, &text("12.0 MiB"));
+}
+
+#[test]
 fn kills_pressure_and_swap_are_told() {
     let usual = "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB; ";
     let kills = |recent| {

@@ -17,6 +17,8 @@ const SOON: Duration = Duration::from_secs(3600);
 const WINDOW: Duration = Duration::from_secs(3600);
 /// Growth over the window, as a share of what is resident, that is worth a look without a date too.
 const FAST: f64 = 0.05;
+/// And at least this many bytes: every process grows a little while it warms up.
+const FAST_BYTES: f64 = 16e6;
 /// Pressure, in percent of time, from which on memory is what slows the process down.
 const PRESSED_PERCENT: f64 = 10.0;
 
@@ -126,7 +128,8 @@ fn growth(facts: &Facts) -> Option<(Severity, String)> {
         .filter(|trend| trend.matters(resident))?;
     let text = format!("grows {}", rate(&trend));
     let Some(full) = limit.and_then(|limit| trend.reaches(resident, limit)) else {
-        let fast = trend.per_second * (trend.span_ns as f64 / 1e9) >= resident as f64 * FAST;
+        let grown = trend.per_second * (trend.span_ns as f64 / 1e9);
+        let fast = grown >= FAST_BYTES.max(resident as f64 * FAST);
         return Some((if fast { Severity::Warn } else { Severity::Ok }, text));
     };
     let severity = if full <= SOON {
