@@ -42,7 +42,8 @@ fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
             Ok(Some(finding)) => findings.push(finding),
             Ok(None) => {}
             Err(failure) if failure.code == Code::Cancelled => return Err(failure),
-            Err(failure) => silent.push(format!("{}: {}", command.spec.name, failure.text)),
+            // The text begins with the command's name.
+            Err(failure) => silent.push(failure.text),
         }
     }
     Ok(report(findings, &silent))
