@@ -65,10 +65,20 @@ pub(crate) fn named<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     }
 }
 
+/// Texts of JSON within texts of JSON that are looked into; what lies deeper is hidden as a whole.
+///
+/// Each is a recursion over up to 128 levels, and whoever can put a text into a variable (an error
+/// message with what a request said) could exhaust the stack of a worker.
+const WITHIN: u32 = 2;
+
 /// A text with the secrets inside it masked: `scheme://user:password@`, `password=...`,
 /// `"token": "..."`, `Authorization: Bearer ...`, JSON objects, well-known tokens.
 pub(crate) fn text(value: &str) -> Cow<'_, str> {
-    if let Some(masked) = json_text(value) {
+    text_within(value, WITHIN)
+}
+
+fn text_within(value: &str, within: u32) -> Cow<'_, str> {
+    if let Some(masked) = json_text(value, within) {
         return Cow::Owned(masked);
     }
     let masked = pairs(&urls(value));
@@ -82,18 +92,26 @@ pub(crate) fn text(value: &str) -> Cow<'_, str> {
 ///
 /// Below a secret name every text and number is hidden; yes, no and null tell nothing.
 pub(crate) fn json(value: &mut Value) {
+    json_within(value, WITHIN);
+}
+
+fn json_within(value: &mut Value, within: u32) {
     match value {
         Value::String(content) => {
-            if let Cow::Owned(masked) = text(content) {
+            if let Cow::Owned(masked) = text_within(content, within) {
                 *content = masked;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(json),
+        Value::Array(items) => {
+            for item in items {
+                json_within(item, within);
+            }
+        }
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
                 match is_secret_name(name) {
                     true => blank(field),
-                    false => json(field),
+                    false => json_within(field, within),
                 }
             }
         }
@@ -128,13 +146,16 @@ pub(crate) fn command_line<S: AsRef<str>>(words: &[S]) -> Vec<String> {
 }
 
 /// A text that is a JSON object or array, masked as such.
-fn json_text(value: &str) -> Option<String> {
+fn json_text(value: &str, within: u32) -> Option<String> {
     if !value.trim_start().starts_with(['{', '[']) {
         return None;
     }
     let before: Value = serde_json::from_str(value).ok()?;
+    let Some(within) = within.checked_sub(1) else {
+        return Some(MASK.to_owned());
+    };
     let mut after = before.clone();
-    json(&mut after);
+    json_within(&mut after, within);
     (after != before).then(|| after.to_string())
 }
 
@@ -383,6 +404,21 @@ mod tests {
             text(r#"{"password":"a b","n":1}"#),
             r#"{"n":1,"password":"***"}"#
         );
+    }
+
+    #[test]
+    fn json_in_texts_of_json_costs_a_bounded_stack() {
+        let within = r#"["{\"token\":\"t\",\"n\":1}"]"#;
+        let expected = r#"["{\"n\":1,\"token\":\"***\"}"]"#;
+        assert_eq!(text(within), expected);
+        let mut nested = "x".to_owned();
+        for _ in 0..8 {
+            let quoted = Value::from(nested).to_string();
+            nested = format!("{}{quoted}{}", "[".repeat(126), "]".repeat(126));
+        }
+        let small = std::thread::Builder::new().stack_size(512 << 10);
+        let masked = small.spawn(move || command_line(&[nested])).unwrap();
+        assert!(masked.join().unwrap().concat().contains(MASK));
     }
 
     #[test]
