@@ -30,8 +30,12 @@ impl Reply {
         Self(answer)
     }
 
-    /// Any JSON; compact in text.
+    /// Any JSON; compact in text. What is nested more than 128 levels deep is not shown.
     pub fn json(value: Value) -> Self {
+        if is_deeper_than(DEEPEST, &value) {
+            take_apart(value);
+            return Self::text(format!("<JSON nested more than {DEEPEST} levels deep>"));
+        }
         Self::block(Block::Value(model::Cell::Json(value)))
     }
 
@@ -84,6 +88,31 @@ impl Reply {
     /// The answer as the command layer has it.
     pub(crate) fn into_answer(self) -> Answer {
         self.0
+    }
+}
+
+/// How deep JSON may be nested. Writing and dropping it recurses, on the small stacks of the console's
+/// own threads; serde_json reads no deeper either.
+const DEEPEST: usize = 128;
+
+fn is_deeper_than(levels: usize, value: &Value) -> bool {
+    let deeper = |inner: &Value| levels == 0 || is_deeper_than(levels - 1, inner);
+    match value {
+        Value::Array(items) => items.iter().any(deeper),
+        Value::Object(fields) => fields.values().any(deeper),
+        _ => false,
+    }
+}
+
+/// Drops `value` without recursion.
+fn take_apart(value: Value) {
+    let mut left = vec![value];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Array(items) => left.extend(items),
+            Value::Object(fields) => left.extend(fields.into_iter().map(|(_, value)| value)),
+            _ => {}
+        }
     }
 }
 
@@ -180,6 +209,19 @@ mod tests {
             ]
         );
         assert_eq!(blocks(7_u64), [Block::Value(model::Cell::Json(7.into()))]);
+    }
+
+    #[test]
+    fn json_that_would_exhaust_a_stack_is_not_shown() {
+        let nested = |levels| (0..levels).fold(Value::from(1), |value, _| Value::from(vec![value]));
+        assert_eq!(
+            blocks(nested(128)),
+            [Block::Value(model::Cell::Json(nested(128)))]
+        );
+        let refused = model::Cell::text("<JSON nested more than 128 levels deep>");
+        for levels in [129, 200_000] {
+            assert_eq!(blocks(nested(levels)), [Block::Value(refused.clone())]);
+        }
     }
 
     #[test]
