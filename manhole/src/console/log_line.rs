@@ -6,13 +6,11 @@ use crate::{
     command::{Listener, Record},
     sys,
 };
-use std::{os::fd::AsFd, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 type Lines = Arc<dyn Fn(&str) + Send + Sync>;
 type Audit = Arc<dyn Fn(&Record) + Send + Sync>;
 
-/// PIPE_BUF: a pipe that can be written to takes this much without waiting.
-const AT_ONCE: usize = 4096;
 /// Records that may wait for a slow callback.
 const WAITING: usize = 256;
 
@@ -28,21 +26,19 @@ impl Log {
         Self { sink }
     }
 
-    /// Writes one line, or loses it: a log line is no reason to end or to stop a process.
+    /// Writes one line; what standard error does not take at once is kept for `info` and for later.
     ///
-    /// Standard error may be a pipe that is full or has no reader left, so it is asked first and
-    /// written to at once, past std's lock, which a thread stuck in such a pipe may hold.
+    /// Standard error may be a pipe that is full or has no reader left, and std's lock may be held by a
+    /// thread stuck in such a pipe: that is no reason to end or to stop a process.
     pub(super) fn line(&self, line: &str) {
         if let Some(sink) = &self.sink {
             // The application's own code may panic; install must not.
             let told = || sink(line);
             return drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(told)));
         }
-        let mut bytes = format!("{line}\n").into_bytes();
-        bytes.truncate(AT_ONCE);
-        let stderr = std::io::stderr();
-        if sys::writable_now(stderr.as_fd()) {
-            let _ = nix::unistd::write(stderr.as_fd(), &bytes);
+        let text = format!("{line}\n");
+        if sys::leader::offer(std::io::stderr(), text.as_bytes()).is_err() {
+            messages::note(line.trim_start_matches("manhole: "));
         }
     }
 
@@ -119,4 +115,28 @@ fn tell_facades(record: &Record) {
     tracing::info!(target: "manhole::audit", "{_line}");
     #[cfg(feature = "log")]
     log::info!(target: "manhole::audit", "{_line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::in_a_child;
+    use std::io::{Read, Write, pipe};
+
+    #[test]
+    fn a_standard_error_that_nobody_reads_keeps_nobody_waiting() {
+        let (mut reader, mut writer) = pipe().unwrap();
+        in_a_child(|| {
+            nix::unistd::alarm::set(20);
+            nix::unistd::dup2_stderr(&writer).unwrap();
+            writer.write_all(&vec![0; 64 << 10]).unwrap();
+            Log::new(None).line("manhole: lost");
+            let kept = messages::recent();
+            kept.last().is_some_and(|message| message.text == "lost")
+        });
+        drop(writer);
+        let mut written = Vec::new();
+        reader.read_to_end(&mut written).unwrap();
+        assert_eq!(written.len(), 64 << 10);
+    }
 }

@@ -6,15 +6,14 @@ use nix::{
     fcntl::{OFlag, open},
     sys::{
         socket::{MsgFlags, send},
-        stat::Mode,
+        stat::{Mode, SFlag, fstat},
     },
     unistd::write,
 };
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
         unix::fs::FileTypeExt,
     },
 };
@@ -59,36 +58,39 @@ fn nonblocking(path: &str) -> Option<OwnedFd> {
     open(path, flags, Mode::empty()).ok()
 }
 
-fn offer(fd: OwnedFd, bytes: &[u8]) -> io::Result<()> {
+/// Writes the first 4 KiB of `bytes` to `fd`, or nothing: neither waits nor raises SIGPIPE.
+///
+/// # Errors
+/// WouldBlock when a reader is slow or gone; otherwise what the write said.
+pub(crate) fn offer(fd: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let fd = fd.as_fd();
     let bytes = bytes.get(..AT_ONCE).unwrap_or(bytes);
     let quietly = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     match send(fd.as_raw_fd(), bytes, quietly) {
         Err(Errno::ENOTSOCK) => {}
         sent => return Ok(sent.map(drop)?),
     }
-    let fd = unblocked(fd);
-    if !writable_now(&fd) {
+    let own = unblocked(fd);
+    let fd = own.as_ref().map_or(fd, AsFd::as_fd);
+    if !writable_now(fd) {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    Ok(write(&fd, bytes).map(drop)?)
+    Ok(write(fd, bytes).map(drop)?)
 }
 
 /// For a pipe a description of our own that does not block: another writer may fill the pipe
 /// between the poll and the write, and setting O_NONBLOCK on the host's would change its life.
-fn unblocked(fd: OwnedFd) -> OwnedFd {
-    let file = File::from(fd);
-    let is_pipe = file.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
-    let path = format!("/proc/thread-self/fd/{}", file.as_fd().as_raw_fd());
-    match is_pipe.then(|| nonblocking(&path)).flatten() {
-        Some(own) => own,
-        None => file.into(),
-    }
+fn unblocked(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let kind = SFlag::from_bits_truncate(fstat(fd).ok()?.st_mode) & SFlag::S_IFMT;
+    let path = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
+    (kind == SFlag::S_IFIFO).then(|| nonblocking(&path))?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::{
+        fs::File,
         io::{Read, Write, pipe},
         os::unix::net::UnixStream,
     };
@@ -118,6 +120,18 @@ mod tests {
             let error = write_late(full, b"lost\n").unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         }
+    }
+
+    #[test]
+    fn a_pipe_without_a_reader_raises_no_signal() {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        crate::sys::testing::in_a_child(|| {
+            use nix::sys::signal::{SigHandler, Signal, signal};
+            // SAFETY: the default disposition runs no code of ours.
+            let default = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+            default.is_ok() && offer(&writer, b"lost\n").is_err()
+        });
     }
 
     #[test]

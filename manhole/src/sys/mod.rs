@@ -32,5 +32,5 @@ pub(crate) mod table;
 pub(crate) mod testing;
 
 pub(crate) use object::pin_object;
-pub(crate) use poll::{hung_up, writable_now};
+pub(crate) use poll::hung_up;
 pub(crate) use process::{at_secure, euid, page_size};
