@@ -5,6 +5,7 @@ use crate::{
     app::messages,
     command::{Entry, State},
     model::{Caller, Dialect, Failure},
+    probe::vitals::Extra,
     rt::Stream,
     session::{self, Connection},
     sys,
@@ -47,8 +48,13 @@ impl Hooks for Console {
         self.state
             .note_island(|island| island.passed_over = bound.refusals().to_vec());
         exit::remember(bound.mark());
-        let late = self.inner.status() == Status::Dormant;
+        let before = self.inner.status();
+        let late = before == Status::Dormant;
         self.inner.set(Status::Listening);
+        // The installing thread goes on from here; the first command finds a first look all the same.
+        if before != Status::Listening {
+            self.state.vitals.tick(Extra::default());
+        }
         if late && let Some(path) = bound.path() {
             messages::note(island::invitation(path, &self.state));
             tick::late_messages();

@@ -4,7 +4,6 @@ use super::{Status, builder, environment::Environment, handle::Inner, hooks::Con
 use crate::{
     command::State,
     model::Level,
-    probe::vitals::Extra,
     rt,
     sys::{
         self,
@@ -134,7 +133,6 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
         ..Options::default()
     };
     let bound = bind::bind(&options).map_err(|error| format!("{error:#}"))?;
-    state.vitals.tick(Extra::default());
     let policy = Policy {
         access: state.access.clone(),
         cap_is_chosen: plan.cap_is_chosen,
