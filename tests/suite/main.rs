@@ -6,6 +6,10 @@
 mod access;
 mod application;
 mod bounds;
+mod cli;
+mod cli_dump;
+mod cli_exec;
+mod cli_places;
 mod clients;
 mod connections;
 mod containers;

@@ -1,0 +1,168 @@
+//! `manhole-cli dump`: everything at once, for somebody who reads it elsewhere.
+
+use crate::{
+    cli::{CLI, cli, ends_with, word},
+    service, setup,
+};
+use manhole_tests::{peers::Peer, scratch::Scratch};
+use serde_json::Value;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+fn mode(path: &Path) -> u32 {
+    let meta = fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    meta.permissions().mode() & 0o777
+}
+
+fn manifest(dir: &Path) -> Value {
+    let text = fs::read_to_string(dir.join("manifest.json")).expect("a manifest");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn a_dump_is_a_private_directory_with_a_readme_and_a_manifest() {
+    let mut victim = service();
+    let scratch = Scratch::new();
+    let dir = scratch.join("dump");
+    let outcome = cli(["dump", &word(&victim.socket()), "-o", &word(&dir)]).run("");
+    ends_with(0, &outcome);
+    assert_eq!(mode(&dir), 0o700);
+    assert_eq!(manifest(&dir)["complete"], true);
+    let readme = fs::read_to_string(dir.join("README.txt")).expect("a README");
+    assert!(
+        readme.starts_with(&format!("victim 1.2.3 [{}] on ", victim.pid())),
+        "{readme}"
+    );
+    assert!(readme.contains("# triage victim["), "{readme}");
+    for entry in fs::read_dir(&dir).expect("the dump").flatten() {
+        let name = entry.file_name();
+        assert_eq!(mode(&entry.path()), 0o600, "{name:?}");
+        let bytes = fs::read(entry.path()).expect("our own file");
+        assert!(!bytes.is_empty(), "{name:?}");
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains("hush"),
+            "{name:?} holds a secret"
+        );
+        if entry.path().extension().is_some_and(|kind| kind == "json") {
+            let json: Result<Value, _> = serde_json::from_slice(&bytes);
+            assert!(json.is_ok(), "{name:?}");
+        }
+    }
+    for file in [
+        "triage.txt",
+        "threads.json",
+        "memory.txt",
+        "vars.json",
+        "env.txt",
+        "version.txt",
+    ] {
+        assert!(
+            readme.contains(file) && dir.join(file).exists(),
+            "{file}: {readme}"
+        );
+    }
+    // The place is taken now, and nothing is written over.
+    let again = cli(["dump", &word(&victim.socket()), "-o", &word(&dir)]).run("");
+    ends_with(2, &again);
+    assert!(
+        again.stderr.contains("is there already"),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn a_dump_on_standard_output_is_an_archive_that_tar_reads() {
+    let mut victim = service();
+    let script = r#"set -o pipefail; "$0" dump "$1" -o - | tar tzf -"#;
+    let outcome = Peer::new(["bash", "-c", script, CLI])
+        .arg(victim.socket())
+        .run("");
+    ends_with(0, &outcome);
+    let names: Vec<&str> = outcome.text().lines().collect();
+    let top = format!("manhole-victim-{}-", victim.pid());
+    assert!(names.iter().all(|name| name.starts_with(&top)), "{names:?}");
+    let first = names
+        .iter()
+        .find(|name| !name.ends_with('/'))
+        .expect("a file");
+    assert!(first.ends_with("/README.txt"), "{names:?}");
+    assert!(
+        names.iter().any(|name| name.ends_with("/manifest.json")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_plan_only_says_what_would_be_collected() {
+    let mut victim = service();
+    let acts = victim.tell("acts");
+    let scratch = Scratch::new();
+    let dir = scratch.join("dump");
+    let outcome = cli(["dump", &word(&victim.socket()), "--plan", "-o", &word(&dir)]).run("");
+    ends_with(0, &outcome);
+    let text = outcome.text();
+    for part in ["# dump of victim[", "threads.txt", "memory.json", "reads"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for changing in ["gc run", "vars set", "app act", "vars watch"] {
+        let row = |line: &str| !line.starts_with('#') && line.contains(changing);
+        assert!(
+            !text.lines().any(row),
+            "{changing} is no part of a dump: {text}"
+        );
+    }
+    assert!(!dir.exists(), "a plan writes nothing");
+    assert_eq!(victim.tell("acts"), acts);
+}
+
+#[test]
+fn what_is_missing_is_said_and_is_exit_code_1() {
+    let mut victim = setup().install_with("max_level=view");
+    let scratch = Scratch::new();
+    let dir = scratch.join("dump");
+    let outcome = cli(["dump", &word(&victim.socket()), "-o", &word(&dir)]).run("");
+    ends_with(1, &outcome);
+    assert!(
+        outcome.stderr.contains("# missing: env"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(manifest(&dir)["complete"], false);
+    let readme = fs::read_to_string(dir.join("README.txt")).expect("a README");
+    assert!(
+        readme.contains("needs level inspect, you have view"),
+        "{readme}"
+    );
+}
+
+#[test]
+fn a_dump_keeps_to_its_size() {
+    let mut victim = service();
+    let scratch = Scratch::new();
+    let dir = scratch.join("dump");
+    let words = [
+        "dump",
+        &word(&victim.socket()),
+        "-o",
+        &word(&dir),
+        "--max-size",
+        "2KiB",
+    ];
+    let outcome = cli(words).run("");
+    ends_with(1, &outcome);
+    assert!(outcome.stderr.contains("--max-size"), "{}", outcome.stderr);
+    assert_eq!(manifest(&dir)["complete"], false);
+}
+
+#[test]
+fn a_dump_goes_on_without_what_hangs() {
+    let mut victim = service();
+    victim.tell("variables evil");
+    let scratch = Scratch::new();
+    let dir = scratch.join("dump");
+    let outcome = cli(["dump", &word(&victim.socket()), "-o", &word(&dir)]).run("");
+    ends_with(0, &outcome);
+    let vars = fs::read_to_string(dir.join("vars.txt")).expect("the variables");
+    assert!(vars.contains("<busy"), "{vars}");
+    assert!(!vars.contains('\x1b'), "{vars}");
+}
