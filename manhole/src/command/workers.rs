@@ -42,6 +42,7 @@ impl Workers {
         let mut pool = self.lock();
         pool.queue.push_back(job);
         if pool.idle >= pool.queue.len() || pool.alive >= MOST {
+            drop(pool); // first: whoever is woken needs the lock at once
             self.shared.1.notify_one();
             return Ok(());
         }

@@ -5,13 +5,15 @@
 
 use std::{fs::File, io::Read, path::Path, str::FromStr};
 
+/// Room for the usual file: otherwise std would feel its way with reads of 32 bytes.
+const USUAL: usize = 4096;
 /// The most that [`bytes`] and [`text`] read; whatever may be larger is read line by line.
 const LIMIT: u64 = 1 << 20;
 
 /// The bytes of a file, at most 1 MiB of them.
 pub(crate) fn bytes(path: impl AsRef<Path>) -> Option<Vec<u8>> {
-    let mut content = Vec::new();
     let file = File::open(path).ok()?;
+    let mut content = Vec::with_capacity(USUAL);
     file.take(LIMIT).read_to_end(&mut content).ok()?;
     Some(content)
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::vars::{self, Reading, Summary, Unit, Value},
     model::{Failure, Level},
-    probe::{identity::Identity, memory::Usage},
+    probe::{identity, memory::Usage},
     render::{
         expvar, mask,
         openmetrics::{self, Metric},
@@ -25,7 +25,7 @@ pub(super) fn expvar(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<
     ctx.check()?;
     let mut variables = BTreeMap::from([("memstats".to_owned(), memory())]);
     if ctx.may(Level::Inspect) {
-        let words = mask::command_line(&Identity::read().command_line);
+        let words = mask::command_line(&identity::command_line());
         variables.insert("cmdline".to_owned(), json!(words));
     }
     variables.extend(
