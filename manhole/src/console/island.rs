@@ -77,8 +77,8 @@ pub(super) struct Plan {
     pub place: Site,
     /// What the environment said.
     pub environment: Environment,
-    /// The signal to wait for first.
-    pub dormant: Option<i32>,
+    /// Whether to wait for the signal first.
+    pub dormant: bool,
     /// Whether others than the owner and root are let in.
     pub open_to_others: bool,
     /// Whether the builder chose the cap, also for an undumpable process.
@@ -118,9 +118,7 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
         return Ok(());
     };
     let place = enter_table(&state, plan.place, &plan.environment)?;
-    if let Some(signal) = plan.dormant {
-        sys::activation::prepare(signal)
-            .map_err(|error| format!("failed to wait for signal {signal}: {error}"))?;
+    if plan.dormant {
         sys::activation::wait();
         if state.closing.load(Ordering::SeqCst) {
             return Ok(());

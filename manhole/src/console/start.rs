@@ -161,13 +161,18 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     } else {
         Status::Starting
     };
+    // Not on the console's thread: once this returns, the signal must not end the process.
+    if let Some(Err(error)) = dormant.map(|signal| sys::activation::prepare(signal.number())) {
+        let why = format!("failed to wait for the activating signal: {error}");
+        return Inner::new(None, Status::Failed(why));
+    }
     let inner = Inner::new(Some(state), status);
     super::fork::remember(&builder);
     let (place, handover) = island::hand_over(std::mem::take(&mut builder.place));
     let plan = island::Plan {
         place,
         environment,
-        dormant: dormant.map(|signal| signal.number()),
+        dormant: dormant.is_some(),
         open_to_others: !builder.uids.is_empty() || !builder.gids.is_empty(),
         cap_is_chosen: builder.max_level.is_some(),
     };
