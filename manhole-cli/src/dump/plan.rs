@@ -28,6 +28,9 @@ pub(super) struct Plan {
 /// Answers that say nothing about the process.
 const POINTLESS: [&str; 4] = ["help", "quit", "commands", "triage"];
 
+/// The files that every dump has besides its answers.
+const OWN_FILES: [&str; 2] = ["README.txt", "manifest.json"];
+
 /// Makes the plan for a caller of this level.
 pub(super) fn plan(table: &[Entry], level: &str) -> Plan {
     let mut plan = Plan::default();
@@ -63,7 +66,7 @@ fn belongs(entry: &Entry) -> bool {
 }
 
 fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
-    let name = manhole::client::safe_name(&entry.name.replace(' ', "-"));
+    let name = stem(items, &entry.name);
     let mut words: Vec<String> = entry.name.split(' ').map(str::to_owned).collect();
     let item = |file: String, words: &[String]| Item {
         file,
@@ -85,6 +88,28 @@ fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
         words.push("--json".to_owned());
         items.push(item(format!("{name}.json"), &words));
     }
+}
+
+/// What the files of a command are called. A name that reduces to that of another
+/// command, to none or to one of ours must not cost the others their place.
+fn stem(items: &[Item], command: &str) -> String {
+    let plain = manhole::client::safe_name(&command.replace(' ', "-"));
+    let plain = if plain.is_empty() { "unnamed" } else { &plain };
+    let taken = |name: &str| {
+        let begins = |file: &str| {
+            file.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        OWN_FILES.into_iter().any(begins) || items.iter().any(|item| begins(&item.file))
+    };
+    let mut name = plain.to_owned();
+    // Not from 2 on: with thousands of equal names that would take for ever.
+    let mut number = items.len();
+    while taken(&name) {
+        name = format!("{plain}-{number}");
+        number += 1;
+    }
+    name
 }
 
 fn gives_pprof(arg: &Arg) -> bool {
@@ -188,5 +213,28 @@ mod tests {
             ..Entry::default()
         };
         assert_eq!(plan(&[evil], "view").items[1].file, "etcx.txt");
+    }
+
+    #[test]
+    fn names_that_reduce_to_the_same_one_get_files_of_their_own() {
+        let entry = |name: &str| Entry {
+            name: name.into(),
+            allowed: true,
+            impact: "samples".into(),
+            ..Entry::default()
+        };
+        let names = ["a/b", "ab", "..", "/", "README", "triage!"].map(entry);
+        let plan = plan(&names, "view");
+        let files: Vec<&str> = plan.items.iter().map(|item| item.file.as_str()).collect();
+        let expected = [
+            "triage.txt",
+            "ab.txt",
+            "ab-2.txt",
+            "unnamed.txt",
+            "unnamed-4.txt",
+            "README-5.txt",
+            "triage-6.txt",
+        ];
+        assert_eq!(files, expected);
     }
 }
