@@ -18,6 +18,8 @@ pub struct Terminal {
     master: File,
     /// Everything that was written to the terminal.
     screen: Arc<Mutex<Vec<u8>>>,
+    /// Reads until nobody has the terminal open.
+    reader: thread::JoinHandle<()>,
     /// How much of the plain text `expect` has gone past.
     seen: usize,
 }
@@ -49,7 +51,7 @@ impl Terminal {
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let master = File::from(pty.master);
         let screen = Arc::default();
-        watch(
+        let reader = watch(
             master.try_clone().expect("a descriptor"),
             Arc::clone(&screen),
         );
@@ -57,6 +59,7 @@ impl Terminal {
             child,
             master,
             screen,
+            reader,
             seen: 0,
         }
     }
@@ -70,6 +73,11 @@ impl Terminal {
         self.master
             .write_all(keys.as_bytes())
             .expect("the terminal takes keys");
+    }
+
+    /// Types `keys` at a terminal that may be gone.
+    pub fn try_type_keys(&mut self, keys: &str) {
+        let _ = self.master.write_all(keys.as_bytes()); // nobody reads them then
     }
 
     /// Types a line and Enter.
@@ -117,9 +125,21 @@ impl Terminal {
     /// When it lives on.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
-        wait::until("the program on the terminal ends", || {
-            self.child.try_wait().expect("our child")
-        })
+        wait::until("the program on the terminal ends", || self.ended())
+    }
+
+    /// How the program ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("our child")
+    }
+
+    /// Waits until everything that was written has been read, after the program's end.
+    ///
+    /// # Panics
+    /// When somebody else keeps the terminal open.
+    #[track_caller]
+    pub fn drain(&mut self) {
+        wait::until_true("the end of the output", || self.reader.is_finished());
     }
 
     /// The process id of the program.
@@ -138,7 +158,7 @@ impl Drop for Terminal {
     }
 }
 
-fn watch(mut master: File, screen: Arc<Mutex<Vec<u8>>>) {
+fn watch(mut master: File, screen: Arc<Mutex<Vec<u8>>>) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         // The end of the last program on it is an error of the terminal's.
@@ -148,7 +168,7 @@ fn watch(mut master: File, screen: Arc<Mutex<Vec<u8>>>) {
                 .unwrap_or_else(PoisonError::into_inner)
                 .extend(&buffer[..count]);
         }
-    });
+    })
 }
 
 /// `text` without escape sequences and carriage returns.
