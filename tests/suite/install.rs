@@ -61,6 +61,20 @@ fn a_second_install_gives_the_first_console_and_one_line() {
 }
 
 #[test]
+fn an_install_that_failed_can_be_tried_again() {
+    let mut victim = setup().start();
+    let dir = victim.dir().join("missing");
+    let install = format!("try_install path={}", dir.join("x.sock").display());
+    for _ in 0..2 {
+        let error = victim.ask(&install).expect_err("there is no directory");
+        assert!(error.starts_with("Bind "), "{error}");
+    }
+    fs::create_dir(&dir).expect("a directory");
+    victim.tell(&format!("{install} start_timeout=18446744073709551615"));
+    assert!(victim::accepts(&dir.join("x.sock")));
+}
+
+#[test]
 fn two_threads_that_install_at_once_get_one_console() {
     for _ in 0..10 {
         let mut victim = setup().start();

@@ -8,6 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The longest wait for a console that starts.
+const FOREVER: Duration = Duration::from_secs(86_400);
+
 /// What became of the console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,7 +72,9 @@ impl Inner {
 
     /// Waits until the status is none that `done` rejects, or `patience` is over.
     pub(super) fn wait(&self, patience: Duration, done: impl Fn(&Status) -> bool) -> Status {
-        let until = Instant::now() + patience;
+        // "For ever" is one of the times that a builder may give.
+        let now = Instant::now();
+        let until = now.checked_add(patience).unwrap_or(now + FOREVER);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         while !done(&status) {
             let left = until.saturating_duration_since(Instant::now());
@@ -148,5 +153,17 @@ impl std::fmt::Debug for Console {
             .field("status", &self.status())
             .field("path", &self.path())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_may_wait_for_ever() {
+        let inner = Inner::new(None, Status::Listening);
+        let decided = |status: &Status| *status != Status::Starting;
+        assert_eq!(inner.wait(Duration::MAX, decided), Status::Listening);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, TryLockError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -59,32 +59,40 @@ pub(super) fn try_install(builder: Builder) -> Result<Console, Error> {
 /// was there before.
 fn started(builder: Builder, patience: Duration) -> Result<Console, (Console, log_line::Log)> {
     let patience = builder.start_timeout.unwrap_or(patience);
+    let before = Instant::now();
     let (console, log) = begin(builder)?;
     let decided = |status: &Status| *status != Status::Starting;
-    console.inner.wait(patience, decided);
+    let left = patience.saturating_sub(before.elapsed());
+    console.inner.wait(left, decided);
     log.say(&console);
     Ok(console)
 }
 
-/// The console that is installed in this very process.
-fn current() -> Option<Arc<Inner>> {
-    // try_lock: in a forked child the mutex may be held by a thread that exists no more.
+/// The console of this process, held for some instructions at a time. Tried, not waited for: in a
+/// forked child a thread that exists no more may hold it for ever.
+fn installed() -> Option<MutexGuard<'static, Option<Arc<Inner>>>> {
     let until = Instant::now() + PATIENCE;
     loop {
         match INSTALLED.try_lock() {
-            Ok(slot) => return slot.clone().filter(|inner| inner.is_ours()),
-            Err(std::sync::TryLockError::Poisoned(slot)) => {
-                return slot.into_inner().clone().filter(|inner| inner.is_ours());
-            }
-            Err(std::sync::TryLockError::WouldBlock) if Instant::now() > until => return None,
-            Err(std::sync::TryLockError::WouldBlock) => std::thread::yield_now(),
+            Ok(slot) => return Some(slot),
+            Err(TryLockError::Poisoned(slot)) => return Some(slot.into_inner()),
+            Err(TryLockError::WouldBlock) if Instant::now() > until => return None,
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
         }
     }
 }
 
+/// The console that is installed in this very process. One that failed does not stand in the way of
+/// another try.
+fn current() -> Option<Arc<Inner>> {
+    let inner = installed()?.clone()?;
+    let over = matches!(inner.status(), Status::Failed(_) | Status::Closed);
+    (inner.is_ours() && !over).then_some(inner)
+}
+
 /// Forgets `inner`, so that a console can be installed anew.
 pub(super) fn forget(inner: &Arc<Inner>) {
-    if let Ok(mut slot) = INSTALLED.try_lock()
+    if let Some(mut slot) = installed()
         && slot
             .as_ref()
             .is_some_and(|current| Arc::ptr_eq(current, inner))
@@ -121,9 +129,8 @@ fn begin(builder: Builder) -> Result<(Console, log_line::Log), (Console, log_lin
         std::thread::sleep(Duration::from_millis(1));
     }
     let inner = prepare(builder, &log);
-    if let Ok(mut slot) = INSTALLED.try_lock() {
-        *slot = Some(inner.clone());
-    }
+    let before = installed().and_then(|mut slot| slot.replace(inner.clone()));
+    drop(before); // with the lock released
     INSTALLING.store(0, Ordering::SeqCst);
     Ok((Console { inner }, log))
 }
