@@ -98,14 +98,28 @@ fn the_level_can_be_capped_but_not_raised() {
 fn a_dormant_console_awakes_by_its_signal() {
     let mut victim = setup().start();
     let dir = victim.dir().join("console");
-    let status = victim.tell(&format!("install activate_on=usr2 dir={}", dir.display()));
-    assert_eq!(status, "Dormant");
+    let install = format!("install activate_on=usr2 dir={}", dir.display());
+    assert_eq!(victim.tell(&install), "Dormant");
     assert!(!dir.exists(), "no file before");
     victim.signal(Signal::SIGUSR2);
     let path = victim.socket();
     assert!(victim::accepts(&path));
     victim.signal(Signal::SIGUSR2);
     assert_eq!(victim.status(), "Listening", "once more changes nothing");
+
+    victim.tell("shutdown");
+    assert_eq!(victim.tell(&install), "Dormant");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert_eq!(
+        victim.status(),
+        "Dormant",
+        "the earlier signals are done with"
+    );
+    assert_eq!(
+        victim.tell("shutdown"),
+        "Closed",
+        "and one that sleeps can be shut down"
+    );
 }
 
 #[test]

@@ -232,8 +232,15 @@ impl Builder {
 }
 
 impl Signal {
+    /// Makes the signal one that activates; from now on it does nothing else.
+    pub(super) fn prepare(self) -> Result<(), String> {
+        let number = self.number();
+        crate::sys::activation::prepare(number)
+            .map_err(|errno| format!("failed to wait for signal {number}: {}", errno.desc()))
+    }
+
     /// The number on this system.
-    pub(super) fn number(self) -> i32 {
+    fn number(self) -> i32 {
         use nix::libc;
         match self {
             Signal::USR1 => libc::SIGUSR1,

@@ -128,7 +128,7 @@ impl Console {
         let _knock = state.path().map(UnixStream::connect);
         crate::sys::activation::wake();
         self.inner.wait(Duration::from_secs(1), |status| {
-            !matches!(status, Status::Listening | Status::Starting)
+            matches!(status, Status::Closed | Status::Failed(_))
         });
         crate::app::deactivate();
     }

@@ -1,7 +1,7 @@
 //! From a builder to a running console: once per process, without ever hurting it.
 
 use super::{
-    Builder, Console, Status,
+    Builder, Console, Signal, Status,
     environment::{self, Environment},
     handle::Inner,
     island, log_line,
@@ -163,10 +163,10 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     log_line::connect_messages(builder.log_to.clone());
     crate::app::activate();
     let dormant = builder.activate_on.filter(|_| !environment.on);
-    let status = if dormant.is_some() {
-        Status::Dormant
-    } else {
-        Status::Starting
+    let status = match dormant.map(Signal::prepare) {
+        None => Status::Starting,
+        Some(Ok(())) => Status::Dormant,
+        Some(Err(why)) => return Inner::new(Some(state), Status::Failed(why)),
     };
     // Not on the console's thread: once this returns, the signal must not end the process.
     if let Some(Err(error)) = dormant.map(|signal| sys::activation::prepare(signal.number())) {
