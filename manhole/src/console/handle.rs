@@ -1,9 +1,10 @@
 //! The handle of an installed console, and what became of it.
 
 use crate::{Error, ErrorKind, command::State, model::Level, sys};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::{
-    os::unix::net::UnixStream,
-    path::PathBuf,
+    os::fd::{AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -125,7 +126,7 @@ impl Console {
         }
         // The console's thread sleeps in its own epoll, whose descriptors are not in our table: a
         // connection is the one thing from this side that wakes it. Failing that, its tick does.
-        let _knock = state.path().map(UnixStream::connect);
+        let _knock = state.path().and_then(|path| knock(&path));
         crate::sys::activation::wake();
         self.inner.wait(Duration::from_secs(1), |status| {
             matches!(status, Status::Closed | Status::Failed(_))
@@ -147,6 +148,15 @@ impl Console {
     }
 }
 
+/// A connection to the socket at `path`, if one can be had at once: where none can, others wait to be
+/// accepted, or nobody listens any more.
+fn knock(path: &Path) -> Option<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None).ok()?;
+    connect(fd.as_raw_fd(), &UnixAddr::new(path).ok()?).ok()?;
+    Some(fd)
+}
+
 impl std::fmt::Debug for Console {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Console")
@@ -159,6 +169,18 @@ impl std::fmt::Debug for Console {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_knocks_never_waits() {
+        use nix::sys::socket::{Backlog, listen};
+        let scratch = sys::testing::Scratch::new();
+        let path = scratch.path().join("x");
+        assert!(knock(&path).is_none());
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let held: Vec<OwnedFd> = std::iter::from_fn(|| knock(&path)).take(9).collect();
+        assert!((1..9).contains(&held.len()), "{}", held.len());
+    }
 
     #[test]
     fn one_may_wait_for_ever() {
