@@ -1,6 +1,6 @@
 //! The console's own thread: its descriptor table, its socket, its runtime.
 
-use super::{Status, builder, environment::Environment, handle::Inner, hooks::Console};
+use super::{Status, builder, environment::Environment, exit, handle::Inner, hooks::Console};
 use crate::{
     command::State,
     model::Level,
@@ -90,6 +90,7 @@ pub(super) fn run(inner: Arc<Inner>, plan: Plan) {
     sys::signals::block_all();
     let theirs = inner.clone();
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || live(&theirs, plan)));
+    exit::forget();
     match lived {
         Ok(Ok(())) => inner.set(Status::Closed),
         Ok(Err(why)) => inner.set(Status::Failed(why)),

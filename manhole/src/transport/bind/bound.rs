@@ -168,9 +168,7 @@ impl Bound {
 
     /// Whether the path still leads here, whoever we are by now.
     pub(crate) fn is_in_place(&self) -> bool {
-        self.mark
-            .as_ref()
-            .is_none_or(|mark| mark.look() == Ok(true))
+        self.mark.as_ref().is_none_or(Mark::is_in_place)
     }
 
     /// What is needed to remove the socket file later, from any thread; see [`Mark::remove`].
@@ -214,12 +212,17 @@ impl Mark {
         Ok(is_kind(&stat, SFlag::S_IFSOCK) && (stat.st_dev, stat.st_ino) == self.inode)
     }
 
+    /// Whether the path still leads to the file that was bound.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.look() == Ok(true)
+    }
+
     /// Unlinks the file if it is the one that was bound, by this very process; whether it was.
     ///
     /// A few system calls, no waiting. To be called while the socket is still open: afterwards the
     /// file system may give the inode's number to another process's socket.
     pub(crate) fn remove(&self) -> bool {
-        let ours = std::process::id() == self.pid && self.look() == Ok(true);
+        let ours = std::process::id() == self.pid && self.is_in_place();
         let removed = ours && unlink(&self.path).is_ok();
         if removed && self.with_directory {
             self.remove_directory();
