@@ -3,7 +3,9 @@
 use crate::{service, setup};
 use manhole_tests::{
     keep::Keep,
-    procfs, text,
+    procfs,
+    scratch::Scratch,
+    text,
     victim::{self, pid_behind},
     wait,
 };
@@ -66,7 +68,13 @@ fn the_end_of_a_child_does_not_end_the_parents_console() {
 
 #[test]
 fn reinstall_gives_each_child_a_console_of_its_own() {
-    let mut victim = setup().install_with("after_fork=reinstall fork_delay=10");
+    let files = Scratch::new();
+    let audit = files.join("audit");
+    let options = format!(
+        "name=shop audit={} after_fork=reinstall fork_delay=10",
+        audit.display()
+    );
+    let mut victim = setup().install_with(&options);
     victim.tell("register good");
     let path = victim.socket();
     let answer = victim.tell("fork");
@@ -82,6 +90,18 @@ fn reinstall_gives_each_child_a_console_of_its_own() {
     );
     assert_eq!(text::run(&path, "app echo parent"), "parent\n");
     assert_eq!(pid_behind(&path), victim.pid());
+    let version = text::run(&own, "version");
+    assert!(
+        version.contains("shop") && version.contains("1.2.3"),
+        "{version}"
+    );
+    wait::until_true(
+        "the child's commands are audited as the parent's are",
+        || {
+            let audit = std::fs::read_to_string(&audit).unwrap_or_default();
+            audit.contains("app echo child") && audit.contains("app echo parent")
+        },
+    );
 }
 
 #[test]

@@ -59,8 +59,10 @@ pub(super) enum Place {
     Listener(OwnedFd),
 }
 
-type Lines = Arc<dyn Fn(&str) + Send + Sync>;
-type Audit = Arc<dyn Fn(&Record) + Send + Sync>;
+/// Where the console's own lines go.
+pub(super) type Lines = Arc<dyn Fn(&str) + Send + Sync>;
+/// Where audit records go.
+pub(super) type Audit = Arc<dyn Fn(&Record) + Send + Sync>;
 
 /// A console to be installed.
 ///

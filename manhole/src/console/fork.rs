@@ -3,7 +3,11 @@
 //! The handler that runs in the child starts one thread and nothing else; what that thread needs is
 //! kept here, written once before any fork can see it.
 
-use super::{AfterFork, Builder, builder::Place, start};
+use super::{
+    AfterFork, Builder, Signal,
+    builder::{Audit, Lines, Place},
+    start,
+};
 use crate::{model::Level, sys, sys::list::List};
 use std::{path::PathBuf, time::Duration};
 
@@ -18,6 +22,9 @@ struct Recipe {
     uids: Vec<(u32, Level)>,
     gids: Vec<(u32, Level)>,
     max_level: Option<Level>,
+    activate_on: Option<Signal>,
+    log_to: Option<Lines>,
+    audit: Option<Audit>,
     delay: Duration,
 }
 
@@ -41,6 +48,9 @@ pub(super) fn remember(builder: &Builder) {
         uids: builder.uids.clone(),
         gids: builder.gids.clone(),
         max_level: builder.max_level,
+        activate_on: builder.activate_on,
+        log_to: builder.log_to.clone(),
+        audit: builder.audit.clone(),
         delay: builder.fork_delay.unwrap_or(DELAY),
     };
     RECIPES.push(recipe);
@@ -61,6 +71,9 @@ fn reinstall() {
     builder.uids.clone_from(&recipe.uids);
     builder.gids.clone_from(&recipe.gids);
     builder.max_level = recipe.max_level;
+    builder.activate_on = recipe.activate_on;
+    builder.log_to.clone_from(&recipe.log_to);
+    builder.audit.clone_from(&recipe.audit);
     if let Some(dir) = &recipe.dir {
         builder.place = Place::Dir(dir.clone());
     }

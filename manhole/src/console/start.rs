@@ -156,6 +156,7 @@ fn prepare(builder: Builder, log: &log_line::Log) -> Arc<Inner> {
 fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     sys::pin_object();
     sys::origin::claim();
+    super::fork::remember(&builder);
     let access = access(&builder, &environment);
     let name = builder.name.take().unwrap_or_else(executable);
     let listener = log_line::listener(builder.audit.take());
@@ -174,7 +175,6 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
         return Inner::new(None, Status::Failed(why));
     }
     let inner = Inner::new(Some(state), status);
-    super::fork::remember(&builder);
     let (place, handover) = island::hand_over(std::mem::take(&mut builder.place));
     let plan = island::Plan {
         place,
