@@ -164,16 +164,12 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     log_line::connect_messages(builder.log_to.clone());
     crate::app::activate();
     let dormant = builder.activate_on.filter(|_| !environment.on);
+    // Not on the console's thread: once this returns, the signal must not end the process.
     let status = match dormant.map(Signal::prepare) {
         None => Status::Starting,
         Some(Ok(())) => Status::Dormant,
-        Some(Err(why)) => return Inner::new(Some(state), Status::Failed(why)),
+        Some(Err(why)) => return Inner::new(None, Status::Failed(why)),
     };
-    // Not on the console's thread: once this returns, the signal must not end the process.
-    if let Some(Err(error)) = dormant.map(|signal| sys::activation::prepare(signal.number())) {
-        let why = format!("failed to wait for the activating signal: {error}");
-        return Inner::new(None, Status::Failed(why));
-    }
     let inner = Inner::new(Some(state), status);
     let (place, handover) = island::hand_over(std::mem::take(&mut builder.place));
     let plan = island::Plan {
