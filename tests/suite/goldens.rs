@@ -18,6 +18,8 @@ use std::{
 enum Pin {
     /// All of it, figures apart.
     Whole,
+    /// All of the text; the keys of the JSON, whose values are another command's.
+    Text,
     /// The provenance; lines that begin with one of these words; the keys of the JSON.
     Frame(&'static [&'static str]),
     /// The provenance; the outermost keys of the JSON.
@@ -72,7 +74,7 @@ const SPECIAL: [(&str, &[&str], Pin); 15] = [
         ]),
     ),
     ("audit", &["audit"], Pin::Frame(&["time"])),
-    ("help", &["help", "help app typed"], Pin::Whole),
+    ("help", &["help app typed", "help gc", "help"], Pin::Text),
     (
         "vars get",
         &[
@@ -187,7 +189,7 @@ fn ask(socket: &Path, line: &str, pin: &Pin, names: &[(String, &'static str)]) -
     let normal = match (line.ends_with("--json"), pin) {
         (true, Pin::Stream(_)) => reply.lines().map(|line| json(line, pin, names)).collect(),
         (true, _) => json(&reply, pin, names),
-        (false, Pin::Whole | Pin::Stream(_)) => normal::text(&reply, names),
+        (false, Pin::Whole | Pin::Text | Pin::Stream(_)) => normal::text(&reply, names),
         (false, Pin::Frame(kept)) => frame(&normal::text(&reply, names), kept),
         (false, Pin::Envelope) => frame(&normal::text(&reply, names), &[]),
     };
@@ -226,7 +228,7 @@ fn json(reply: &str, pin: &Pin, names: &[(String, &'static str)]) -> String {
     };
     let mut normal = match pin {
         Pin::Whole | Pin::Stream(_) => normal::json(&value, names),
-        Pin::Frame(_) => keys(&value, usize::MAX),
+        Pin::Frame(_) | Pin::Text => keys(&value, usize::MAX),
         Pin::Envelope => keys(&value, 1),
     };
     if let Some(host) = normal.pointer_mut("/process/host") {

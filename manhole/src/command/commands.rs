@@ -42,9 +42,14 @@ fn answer(ctx: &Context, specs: &[&'static Spec]) -> Answer {
     }
     let mut answer = Answer::short();
     answer.push(Block::Table(table));
-    let all: Vec<Value> = specs.iter().map(|spec| describe(spec, ctx)).collect();
-    answer.push(Block::Data("commands", Value::Array(all)));
+    answer.push(data(ctx, specs));
     answer
+}
+
+/// What programs get of these commands: here, and in `help`.
+pub(super) fn data(ctx: &Context, specs: &[&'static Spec]) -> Block {
+    let all = specs.iter().map(|spec| describe(spec, ctx));
+    Block::Data("commands", all.collect())
 }
 
 /// A command as JSON: what completion, help and checks of a client are made from.

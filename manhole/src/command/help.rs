@@ -32,14 +32,15 @@ pub(super) static COMMAND: Command = Command {
 fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
     let specs = dispatch::specs();
     let mut answer = Answer::short();
-    let lines = match args.joined("command") {
-        None => overview(ctx, &specs),
+    let (lines, told) = match args.joined("command") {
+        None => (overview(ctx, &specs), specs),
         Some(name) => match specs.iter().find(|spec| spec.name == name) {
-            Some(spec) => one(spec),
+            Some(spec) => (one(spec), vec![*spec]),
             None => several(&name, &specs)?,
         },
     };
     answer.push(Block::Lines(lines));
+    answer.push(super::commands::data(ctx, &told));
     Ok(answer)
 }
 
@@ -171,20 +172,21 @@ fn bounds(ty: &ArgType) -> Option<String> {
     }
 }
 
-/// The commands that begin with `name`.
-fn several(name: &str, specs: &[&Spec]) -> Result<Vec<String>, Failure> {
+/// The commands that begin with `name`, with a line each.
+fn several(
+    name: &str,
+    specs: &[&'static Spec],
+) -> Result<(Vec<String>, Vec<&'static Spec>), Failure> {
     let prefix = format!("{name} ");
-    let found: Vec<String> = specs
-        .iter()
-        .filter(|spec| spec.name.starts_with(&prefix))
-        .map(|spec| format!("  {:<16}  {}", spec.name, spec.about))
-        .collect();
+    let begins = specs.iter().filter(|spec| spec.name.starts_with(&prefix));
+    let found: Vec<&Spec> = begins.copied().collect();
     if found.is_empty() {
         let remedy = suggest::remedy(name, specs.iter().map(|spec| spec.name));
         let text = format!("help: {}: {remedy}", super::shown(name));
         return Err(Failure::new(Code::Unknown, text));
     }
-    Ok(found)
+    let line = |spec: &&Spec| format!("  {:<16}  {}", spec.name, spec.about);
+    Ok((found.iter().map(line).collect(), found))
 }
 
 #[cfg(test)]
