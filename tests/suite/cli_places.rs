@@ -107,6 +107,7 @@ fn clean_removes_what_the_dead_left_and_nothing_else() {
         start dead /run/manhole; kill -9 $pid; while kill -0 $pid 2>/dev/null; do sleep 0.05; done
         echo "dead $pid live $live"
         touch /run/manhole/note; : > /run/manhole/999999.sock
+        nc.openbsd -lkU /run/manhole/999998.sock & until [ -S /run/manhole/999998.sock ]; do sleep 0.05; done
         "$cli" list
         "$cli" clean --dry-run; ls /run/manhole | sed 's/^/still /'
         "$cli" clean; echo "code $?"
@@ -127,6 +128,7 @@ fn clean_removes_what_the_dead_left_and_nothing_else() {
         format!("left {live}.sock"),
         "left note".to_owned(),
         "left 999999.sock".to_owned(), // a plain file is no socket
+        "left 999998.sock".to_owned(), // no such process, and yet somebody listens
         "live: 0".to_owned(),
     ] {
         assert!(text.contains(&part), "{part}: {text}\n{}", outcome.stderr);

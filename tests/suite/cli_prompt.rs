@@ -253,6 +253,9 @@ fn output_goes_to_a_new_private_file_or_to_a_command() {
     let file = scratch.join("out");
     let to_file = |file: &Path| format!("vars get shop.region > '{}'", file.display());
     attached.run(&to_file(&file), "# 8 B in ");
+    // One that is there is replaced, not written into: who may read the old one does not get this.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("our own");
+    attached.run(&to_file(&file), "# 8 B in ");
     let meta = fs::metadata(&file).expect("the file");
     assert_eq!(meta.permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(&file).expect("text"), "eu-west\n");
