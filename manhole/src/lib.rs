@@ -42,7 +42,6 @@
 //!
 //! All are off by default and only add: `tracing` and `log` pass the audit and the console's own lines
 //! to these facades; `stub` keeps the API and does nothing.
-#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)] // while the layers are being joined
 mod app;
 #[doc(hidden)]
 pub mod client;

@@ -1,9 +1,9 @@
 //! `audit`: who asked what.
 
-use super::{Command, Context, Record, Run, plural};
+use super::{Command, Record, Run, plural};
 use crate::model::{
-    Answer, ArgSpec, ArgType, Args, Block, Cell, Column, Failure, Group, Impact, Level, Severity,
-    Spec, Table,
+    Answer, ArgSpec, ArgType, Args, Block, Cell, Column, Group, Impact, Level, Severity, Spec,
+    Table,
 };
 
 pub(super) static COMMAND: Command = Command {

@@ -2,8 +2,7 @@
 
 use super::{BUILT_IN, Command, Context, Run, dispatch};
 use crate::model::{
-    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Column, Failure, Group, Impact, Level,
-    Show, Spec, Table,
+    Answer, ArgKind, ArgSpec, ArgType, Block, Cell, Column, Group, Impact, Level, Show, Spec, Table,
 };
 use serde_json::{Value, json};
 

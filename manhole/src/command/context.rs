@@ -1,7 +1,7 @@
 //! What a command knows about its call: who asks, how long it may take, whether to stop.
 
 use super::{Cancel, State};
-use crate::model::{Caller, Code, Dialect, Failure, Level};
+use crate::model::{Caller, Code, Failure, Level};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -15,8 +15,6 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 pub(crate) struct Context {
     /// Who asks.
     pub caller: Caller,
-    /// In which dialect.
-    pub dialect: Dialect,
     /// Set when the client goes or cancels.
     pub cancel: Cancel,
     /// When the command must have ended.
@@ -29,11 +27,10 @@ pub(crate) struct Context {
 
 impl Context {
     /// A call that begins now.
-    pub(crate) fn new(caller: Caller, dialect: Dialect, state: Arc<State>) -> Self {
+    pub(crate) fn new(caller: Caller, state: Arc<State>) -> Self {
         let started = Instant::now();
         Self {
             caller,
-            dialect,
             cancel: Cancel::default(),
             // A profile of the longest window still has to be rendered.
             deadline: started + LONGEST + Duration::from_secs(30),

@@ -2,8 +2,8 @@
 
 use super::{Command, Context, Run, dispatch, sentence, suggest};
 use crate::model::{
-    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Cell, Code, Column, Complete, Failure, Group,
-    Impact, Level, Spec, Table,
+    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Code, Complete, Failure, Group, Impact, Level,
+    Spec,
 };
 
 pub(super) static COMMAND: Command = Command {

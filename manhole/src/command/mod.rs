@@ -3,6 +3,15 @@
 //! A command gets a [`Context`] and either returns an [`Answer`] or writes to a [`Reply`]; it never
 //! sees a connection. Its [`Spec`] is the only place that states its name, arguments, level and
 //! impact. To add one: a file here, `mod x;` below, one line in `table.rs`.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
 
 mod application;
 mod audit;
@@ -38,12 +47,12 @@ pub(crate) use audit_log::{AuditLog, Entry, Listener, Nobody};
 pub(crate) use cancel::Cancel;
 pub(crate) use context::Context;
 pub(crate) use dispatch::{
-    Call, Target, authorize, execute, masked, refuse_level, resolve, resolve_spec, serve, specs,
+    Call, authorize, execute, masked, refuse_level, resolve, resolve_spec, serve, specs,
 };
 pub(crate) use query::{Query, decode};
 pub(crate) use quit::NAME as QUIT;
 pub(crate) use reply::{Event, Reply, Sink, Style};
-pub(crate) use state::{Access, State, unix_now_ns};
+pub(crate) use state::{Access, State};
 pub(crate) use table::{BUILT_IN, endpoints};
 pub(crate) use workers::Workers;
 

@@ -20,12 +20,6 @@ impl Query {
         }
     }
 
-    /// The first value of `name`.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let pair = self.pairs.iter().find(|(key, _)| key == name);
-        pair.map(|(_, value)| value.as_str())
-    }
-
     /// All pairs in their order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs

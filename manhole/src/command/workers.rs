@@ -64,6 +64,7 @@ impl Workers {
         }
     }
 
+    #[cfg(test)]
     /// Workers alive now.
     pub(crate) fn alive(&self) -> usize {
         self.lock().alive

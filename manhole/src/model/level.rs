@@ -47,6 +47,7 @@ impl FromStr for Level {
 }
 
 /// What running a command does to the process, worst effect first to be named.
+#[allow(dead_code)] // the commands that sample, signal and pause come with stacks and profiles
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Impact {
     /// Reads /proc and counters; the application's threads notice nothing.

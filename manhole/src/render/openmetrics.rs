@@ -28,15 +28,6 @@ pub enum Value {
     Gauge(f64),
     /// A gauge for each key of a map; the key becomes the label `key`.
     Gauges(Vec<(String, f64)>),
-    /// A distribution by its quantiles.
-    Summary {
-        /// Shares from 0 to 1, and the values that so many observations do not exceed.
-        quantiles: Vec<(f64, f64)>,
-        /// Sum of all observations.
-        sum: f64,
-        /// How many observations there are.
-        count: u64,
-    },
     /// A distribution by size.
     Histogram {
         /// Upper bounds, ascending, and how many observations are at most that large.
@@ -107,7 +98,6 @@ impl Value {
         match self {
             Value::Counter(_) => "counter",
             Value::Gauge(_) | Value::Gauges(_) => "gauge",
-            Value::Summary { .. } => "summary",
             Value::Histogram { .. } => "histogram",
         }
     }
@@ -117,7 +107,6 @@ impl Value {
         match self {
             Value::Counter(_) => &["", "_total", "_created"],
             Value::Gauge(_) | Value::Gauges(_) => &[""],
-            Value::Summary { .. } => &["", "_sum", "_count", "_created"],
             Value::Histogram { .. } => &["", "_bucket", "_sum", "_count", "_created"],
         }
     }
@@ -139,14 +128,6 @@ fn samples(name: &str, value: &Value) -> String {
         Value::Counter(value) => format!("{name}_total {}\n", number(*value)),
         Value::Gauge(value) => format!("{name} {}\n", number(*value)),
         Value::Gauges(values) => labelled(name, "key", values, |key| one_line(key), number),
-        Value::Summary {
-            quantiles,
-            sum,
-            count,
-        } => {
-            let samples = labelled(name, "quantile", quantiles, float, number);
-            samples + &sum_and_count(name, *sum, *count)
-        }
         Value::Histogram {
             buckets,
             sum,
@@ -261,28 +242,6 @@ mod tests {
                 "latency_bucket{le=\"+Inf\"} 4",
                 "latency_sum 7.5",
                 "latency_count 4",
-            ],
-        );
-    }
-
-    #[test]
-    fn summaries_have_quantiles() {
-        let value = Value::Summary {
-            quantiles: vec![(0.5, 0.002), (1.0, f64::NAN)],
-            sum: 7.5,
-            count: 4,
-        };
-        let mut latency = metric("latency", value);
-        latency.unit = Some("seconds");
-        check(
-            &[latency],
-            &[
-                "# TYPE latency_seconds summary",
-                "# UNIT latency_seconds seconds",
-                "latency_seconds{quantile=\"0.5\"} 0.002",
-                "latency_seconds{quantile=\"1.0\"} NaN",
-                "latency_seconds_sum 7.5",
-                "latency_seconds_count 4",
             ],
         );
     }

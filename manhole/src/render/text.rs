@@ -12,6 +12,7 @@ pub struct TextStyle {
     pub next: bool,
 }
 
+#[cfg(test)]
 /// The whole answer; every line is complete.
 pub fn render(answer: &Answer, provenance: &Provenance, style: TextStyle) -> String {
     let about = answer.about.as_deref();

@@ -127,7 +127,7 @@ impl Machine<'_> {
     }
 
     async fn command(&mut self, id: u64, words: &[String]) -> Result<(), Gone> {
-        let ctx = self.peer.context(Dialect::Machine);
+        let ctx = self.peer.context();
         let resolved = self.admissible(id).and_then(|()| {
             let call = command::resolve(words)?;
             command::authorize(&call, &ctx)?;

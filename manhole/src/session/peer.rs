@@ -123,8 +123,8 @@ impl Peer {
     }
 
     /// The context of a call that begins now.
-    pub(super) fn context(&self, dialect: Dialect) -> Context {
-        Context::new(self.caller.clone(), dialect, self.state.clone())
+    pub(super) fn context(&self) -> Context {
+        Context::new(self.caller.clone(), self.state.clone())
     }
 
     /// What the audit is told of a line.

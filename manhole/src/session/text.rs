@@ -191,7 +191,7 @@ impl Text<'_> {
             );
             self.peer.write(head.as_bytes()).await?;
         }
-        let ctx = self.peer.context(Dialect::Text);
+        let ctx = self.peer.context();
         let resolved = command::resolve(words).and_then(|call| {
             command::authorize(&call, &ctx)?;
             Ok(call)

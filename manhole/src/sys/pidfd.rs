@@ -1,5 +1,6 @@
 //! A process held by descriptor: its number cannot be given to another one meanwhile.
 
+#[cfg(test)]
 use super::poll::readable_now;
 use nix::{errno::Errno, libc};
 use std::{
@@ -21,6 +22,7 @@ impl Pidfd {
         descriptor(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) }).map(Self)
     }
 
+    #[cfg(test)]
     /// Whether any thread of the process has not exited yet; a zombie has.
     pub(crate) fn is_alive(&self) -> bool {
         !readable_now(&self.0)

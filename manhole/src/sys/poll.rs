@@ -13,6 +13,7 @@ pub(crate) fn hung_up(fd: impl AsFd) -> bool {
     now(fd, PollFlags::empty()).intersects(gone)
 }
 
+#[cfg(test)]
 /// Whether a read would return at once: with bytes, the end, or an error.
 pub(crate) fn readable_now(fd: impl AsFd) -> bool {
     !now(fd, PollFlags::POLLIN).is_empty()

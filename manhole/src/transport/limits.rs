@@ -69,6 +69,7 @@ impl Connections {
         })
     }
 
+    #[cfg(test)]
     /// How many are connected, those included that were told to end.
     pub(crate) fn count(&self) -> usize {
         self.entries().len()

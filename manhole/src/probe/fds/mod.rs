@@ -10,7 +10,9 @@ mod link;
 pub(crate) mod net;
 
 pub(crate) use link::{Kind, Link};
-pub(crate) use net::{Address, Protocol, Socket, Sockets, State};
+#[cfg(test)]
+pub(crate) use net::Protocol;
+pub(crate) use net::{Address, Socket, Sockets, State};
 
 use super::procfs::{self, push};
 use std::{

@@ -31,7 +31,7 @@ pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Inco
     if let Err((status, text)) = acceptable(&request) {
         return plain(status, &text);
     }
-    let mut ctx = peer.context(Dialect::Http);
+    let mut ctx = peer.context();
     ctx.cancel = cancel;
     let query = Query::parse(request.uri().query().unwrap_or(""));
     let line = format!("{} {}", request.method(), request.uri().path());
