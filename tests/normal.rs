@@ -142,7 +142,7 @@ mod tests {
     fn figures_become_words_and_columns_keep_their_order() {
         check(
             "# fds web-17 2026-11-21T11:02:44Z: took 0.4 ms",
-            "# fds web-17 TIME: took AGE",
+            "# fds web-N TIME: took AGE",
         );
         check(
             "   9,812 of 10,240 (96 %), +41/min: about 10 min.",
@@ -154,7 +154,7 @@ mod tests {
         );
         check("count     in 10 min   kind", "count  in AGE  kind");
         check("/tmp/x/console/17.sock", "DIR/console/N.sock");
-        check("v0 x86_64 utf8 worker-0", "v0 x86_64 utf8 workerN");
+        check("v0 x86_64 utf8 worker-0", "v0 x86_64 utf8 worker-N");
         check("-12  +3  -  0", "N  N  -  N");
         check("03:12:44Z, 12 B. 5s", "TIME, SIZE. AGE");
         check("1. What 2; x", "N. What N; x");
