@@ -32,7 +32,7 @@ pub(crate) use time::{Interval, Sleep, interval, interval_at, sleep, timeout, ti
 use reactor::Reactor;
 use std::{
     cell::RefCell,
-    future::Future,
+    future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
     rc::Rc,
@@ -94,6 +94,20 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
             .borrow_mut()
             .add(Box::pin(task), current.reactor.alarm());
     }
+}
+
+/// Lets the other tasks run, and sockets and timers be heard. Whoever may find work without end at once
+/// (a client that pipelines, a queue of connections) does this now and then.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Loop {

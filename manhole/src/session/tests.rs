@@ -16,18 +16,22 @@ fn state() -> Arc<State> {
     Arc::new(State::new(name, None, Access::default(), Box::new(Nobody)))
 }
 
-/// Serves one end of a pair on a thread of its own and gives the other end.
-fn connect(level: Level, state: &Arc<State>) -> (Client, Connection) {
-    let (ours, theirs) = Client::pair().unwrap();
-    let connection = Connection::new();
-    let (handle, state) = (connection.clone(), state.clone());
-    let caller = Caller {
+fn caller(level: Level) -> Caller {
+    Caller {
         uid: 7,
         gid: 7,
         pid: 1,
         level,
         connection: 1,
-    };
+    }
+}
+
+/// Serves one end of a pair on a thread of its own and gives the other end.
+fn connect(level: Level, state: &Arc<State>) -> (Client, Connection) {
+    let (ours, theirs) = Client::pair().unwrap();
+    let connection = Connection::new();
+    let (handle, state) = (connection.clone(), state.clone());
+    let caller = caller(level);
     std::thread::spawn(move || {
         let talk = async move {
             let stream = Stream::new(ours).unwrap();
@@ -89,6 +93,40 @@ fn batch_answers_every_line_and_closes_by_itself() {
 fn ten_thousand_pipelined_commands_are_all_answered() {
     let reply = talk(&"x\n".repeat(10_000));
     assert_eq!(reply.matches("ERR unknown x: ").count(), 10_000);
+}
+
+#[test]
+fn a_client_that_never_pauses_leaves_others_their_turn() {
+    let (endless, busy) = Client::pair().unwrap();
+    let (mut other, theirs) = Client::pair().unwrap();
+    let serve = |stream: Client| {
+        let stream = Stream::new(stream).unwrap();
+        converse(stream, caller(Level::View), Connection::new(), state())
+    };
+    let server = std::thread::spawn(move || {
+        let talk = async move {
+            crate::rt::spawn(serve(busy));
+            serve(theirs).await;
+        };
+        crate::rt::block_on(talk).unwrap();
+    });
+    let begun = Instant::now();
+    let mut pipe = endless.try_clone().unwrap();
+    let flood = std::thread::spawn(move || {
+        let lines = "x\n".repeat(2048);
+        while begun.elapsed() < Duration::from_secs(10) && pipe.write_all(lines.as_bytes()).is_ok()
+        {
+        }
+    });
+    let drain = std::thread::spawn(move || std::io::copy(&mut &endless, &mut std::io::sink()));
+    std::thread::sleep(Duration::from_millis(100));
+    other.write_all(b"version\n").unwrap();
+    let mut reply = String::new();
+    other.read_to_string(&mut reply).unwrap();
+    assert!(reply.contains("service"), "{reply}");
+    assert!(begun.elapsed() < Duration::from_secs(9), "it had to wait");
+    server.join().unwrap();
+    let _ = (flood.join(), drain.join());
 }
 
 #[test]

@@ -27,6 +27,10 @@ const PROMPT_IDLE: Duration = Duration::from_secs(3600);
 /// How often a running command's client is looked after.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
+/// Lines that are answered before other clients have their turn: errors need no worker, so a client
+/// that sends nonsense without end would never make us wait.
+const TURNS: u64 = 16;
+
 /// What a line leads to.
 enum Flow {
     Continue,
@@ -65,16 +69,20 @@ pub(super) async fn converse(peer: &mut Peer, bytes: &[u8], eof: bool) {
 
 impl Text<'_> {
     async fn serve(&mut self) -> Result<(), Gone> {
-        loop {
+        for turn in 1_u64.. {
+            if turn.is_multiple_of(TURNS) {
+                rt::yield_now().await;
+            }
             let flow = match self.lines.next() {
                 Some(LineEvent::Line(line)) => self.line(&line).await?,
                 Some(event) => self.refuse(&event).await?,
                 None => self.more().await?,
             };
             if let Flow::End = flow {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// A line that is none.

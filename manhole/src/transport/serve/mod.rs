@@ -106,7 +106,11 @@ pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
         match poll_fn(|cx| server.poll_event(&mut ticks, cx)).await {
             Event::Tick => server.on_tick(),
             Event::Rested => server.pause = None,
-            Event::Accepted(Ok(stream)) => server.on_connection(stream),
+            Event::Accepted(Ok(stream)) => {
+                server.on_connection(stream);
+                // Whoever connects without end keeps nobody else waiting.
+                rt::yield_now().await;
+            }
             Event::Accepted(Err(error)) => server.on_failure(&error),
         }
     }
