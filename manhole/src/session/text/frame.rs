@@ -43,10 +43,11 @@ impl Frame {
 
     /// An error: its line, and below it the hints where the mode has them.
     pub(super) fn failure(self, failure: &Failure) -> Vec<u8> {
+        let line = escape::one_line(&failure.text);
         if self.mode == Mode::Keep {
-            return keep::end(&Err(failure.clone()));
+            return keep::end(&Err(Failure::new(failure.code, line)));
         }
-        let mut text = format!("ERR {} {}\n", failure.code, escape::one_line(&failure.text));
+        let mut text = format!("ERR {} {line}\n", failure.code);
         for hint in &failure.hints {
             text.push_str(&format!("# {}\n", escape::one_line(hint)));
         }
@@ -66,13 +67,13 @@ mod tests {
 
     #[test]
     fn ends_and_errors_by_mode() {
-        let failure = Failure::new(Code::Usage, "cpu: no\nOK").hint("usage: cpu [N]");
+        let failure = Failure::new(Code::Usage, "cpu: no\nOK\x1b").hint("usage: cpu [N]");
         check(Mode::Batch, Ok(()), "");
         check(Mode::Keep, Ok(()), "OK\n");
-        let expected = "ERR usage cpu: no\\x0aOK\n# usage: cpu [N]\n";
+        let expected = "ERR usage cpu: no\\x0aOK\\x1b\n# usage: cpu [N]\n";
         check(Mode::Batch, Err(failure.clone()), expected);
         check(Mode::Prompt, Err(failure.clone()), expected);
-        check(Mode::Keep, Err(failure), "ERR usage cpu: no\\x0aOK\n");
+        check(Mode::Keep, Err(failure), "ERR usage cpu: no\\x0aOK\\x1b\n");
     }
 
     #[test]
