@@ -1,6 +1,7 @@
 //! The machine dialect: JSON lines with counted payloads, several calls at a time.
 
 use super::{
+    clock::LineClock,
     outlet::Gone,
     peer::{Peer, Read},
     race::{First, race},
@@ -65,19 +66,27 @@ impl Machine<'_> {
         self.requests().await?;
         let mut buffer = [0; 4096];
         let mut look = rt::interval(LOOK);
+        let mut clock = LineClock::default();
         while !(self.eof && self.running.is_empty()) {
             if self.running.is_empty() {
-                match self.peer.read(&mut buffer, IDLE).await {
-                    Read::Data(chunk) => self.lines.feed(chunk),
-                    Read::Eof => self.eof = true,
-                    Read::Gone => return Err(Gone),
-                    Read::Quiet | Read::Evicted => {
-                        let failure = self.peer.evicted();
-                        return self.end(0, Err(failure), None).await;
+                let patience = clock.patience(self.lines.has_partial(), IDLE);
+                let failure = match self.peer.read(&mut buffer, patience).await {
+                    Read::Data(chunk) => {
+                        self.lines.feed(chunk);
+                        if self.requests().await? {
+                            clock.reset();
+                        }
+                        continue;
                     }
-                }
-                self.requests().await?;
-                continue;
+                    Read::Eof => {
+                        self.eof = true;
+                        continue;
+                    }
+                    Read::Gone => return Err(Gone),
+                    Read::Quiet => self.peer.silent(),
+                    Read::Evicted => self.peer.evicted(),
+                };
+                return self.end(0, Err(failure), None).await;
             }
             let readable = async {
                 match self.eof {
@@ -85,10 +94,14 @@ impl Machine<'_> {
                     false => self.peer.stream.readable().await,
                 }
             };
-            match race(self.events.recv(), race(readable, look.tick())).await {
-                First::A(Some((id, event))) => self.event(id, event).await?,
-                First::A(None) => return Err(Gone),
-                First::B(First::A(readable)) => {
+            // The client first: a cancel must be heard while a reply pours out.
+            match race(race(readable, look.tick()), self.events.recv()).await {
+                First::B(Some((id, event))) => {
+                    self.event(id, event).await?;
+                    rt::yield_now().await;
+                }
+                First::B(None) => return Err(Gone),
+                First::A(First::A(readable)) => {
                     readable.map_err(|_| Gone)?;
                     match self.peer.stream.try_read(&mut buffer) {
                         Ok(0) => self.eof = true,
@@ -98,16 +111,18 @@ impl Machine<'_> {
                     }
                     self.requests().await?;
                 }
-                First::B(First::B(_)) if self.peer.hung_up() => return Err(Gone),
-                First::B(First::B(_)) => {}
+                First::A(First::B(_)) if self.peer.hung_up() => return Err(Gone),
+                First::A(First::B(_)) => {}
             }
         }
         Ok(())
     }
 
-    /// Handles every complete line.
-    async fn requests(&mut self) -> Result<(), Gone> {
+    /// Handles every complete line; whether there was one.
+    async fn requests(&mut self) -> Result<bool, Gone> {
+        let mut any = false;
         while let Some(request) = self.lines.next() {
+            any = true;
             match request {
                 Ok(Request::Cancel { id }) => {
                     if let Some(running) = self.running.get(&id) {
@@ -123,7 +138,7 @@ impl Machine<'_> {
                 Err(refused) => self.end(refused.id, Err(refused.failure), None).await?,
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     async fn command(&mut self, id: u64, words: &[String]) -> Result<(), Gone> {

@@ -13,6 +13,7 @@
     )
 )]
 
+mod clock;
 mod connection;
 mod http;
 mod machine;
@@ -32,13 +33,12 @@ use crate::{
     protocol::sniff::{Sniff, Sniffer},
     rt::Stream,
 };
+use clock::{LineClock, PARTIAL};
 use peer::{Peer, Read};
 use std::{sync::Arc, time::Duration};
 
 /// How long a client may say nothing at all.
 const FIRST_BYTE: Duration = Duration::from_secs(600);
-/// How long an unfinished line or head may take.
-const PARTIAL: Duration = Duration::from_secs(30);
 
 /// Serves one connection to its end.
 pub(crate) async fn converse(
@@ -51,12 +51,9 @@ pub(crate) async fn converse(
     let mut sniffer = Sniffer::default();
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
+    let mut clock = LineClock::default();
     loop {
-        let patience = if bytes.is_empty() {
-            FIRST_BYTE
-        } else {
-            PARTIAL
-        };
+        let patience = clock.patience(!bytes.is_empty(), FIRST_BYTE);
         let chunk = match peer.read(&mut buffer, patience).await {
             Read::Data(chunk) => chunk,
             Read::Quiet if !bytes.is_empty() => {

@@ -146,6 +146,12 @@ impl Peer {
         )
     }
 
+    /// The failure of a connection that was silent for too long.
+    pub(super) fn silent(&self) -> Failure {
+        let text = "nothing came for too long; connect again";
+        Failure::new(Code::Timeout, text)
+    }
+
     /// Says why, and closes.
     pub(super) async fn dismiss(&mut self, failure: &Failure) {
         let _ = self.write(format!("{failure}\n").as_bytes()).await;

@@ -221,6 +221,34 @@ fn the_machine_dialect_answers_by_id_and_survives_bad_lines() {
 }
 
 #[test]
+fn a_cancel_is_heard_while_a_reply_pours_out() {
+    crate::command("test pour")
+        .level(Level::View)
+        .run(|ctx, _| while ctx.say("x".repeat(1000)) {});
+    crate::sys::origin::claim();
+    crate::app::activate();
+    let mut client = loop {
+        let (mut client, _) = connect(Level::View, &state());
+        client
+            .write_all(b"{\"id\":1,\"command\":[\"test\",\"pour\"]}\n")
+            .unwrap();
+        // Other tests share the two places for commands of the application.
+        if !read_until(&mut client, "\n").contains("busy") {
+            break client;
+        }
+    };
+    let mut reply = vec![0; 1 << 20];
+    client.read_exact(&mut reply).unwrap();
+    client.write_all(b"{\"cancel\":1}\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() < 16 << 20, "{} bytes more", rest.len());
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(rest.contains("\"code\":\"cancelled\""));
+}
+
+#[test]
 fn http_serves_one_request_with_its_length() {
     let reply = talk("GET /cmd/version?json=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
@@ -299,8 +327,11 @@ fn an_idle_connection_whose_place_is_needed_is_told() {
 fn every_command_is_audited_whatever_became_of_it() {
     let state = state();
     let (mut client, _) = connect(Level::View, &state);
+    let (mut leaving, _) = connect(Level::View, &state);
+    leaving.write_all(b"quit\n").unwrap();
+    assert_eq!(leaving.read(&mut [0]).unwrap(), 0);
     client
-        .write_all(b"version\nnope --password x\naudit\n")
+        .write_all(b"version\nnope --password x\naudit\nGET /\n")
         .unwrap();
     let mut reply = String::new();
     client.read_to_string(&mut reply).unwrap();
@@ -312,9 +343,11 @@ fn every_command_is_audited_whatever_became_of_it() {
     assert_eq!(
         seen,
         [
+            ("quit", "ok"),
             ("version", "ok"),
             ("nope --password ***", "unknown"),
-            ("audit", "denied")
+            ("audit", "denied"),
+            ("(HTTP)", "protocol")
         ]
     );
     assert!(

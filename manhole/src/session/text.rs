@@ -3,7 +3,7 @@
 mod frame;
 
 use super::{
-    PARTIAL,
+    clock::LineClock,
     outlet::Gone,
     peer::{Peer, Read},
     race::{First, race},
@@ -41,6 +41,7 @@ enum Flow {
 struct Text<'a> {
     peer: &'a mut Peer,
     lines: Lines,
+    clock: LineClock,
     /// Fixed by the first line.
     mode: Option<Mode>,
     /// Whether replies are headed with their command: known once a second command is.
@@ -56,6 +57,7 @@ pub(super) async fn converse(peer: &mut Peer, bytes: &[u8], eof: bool) {
     let mut text = Text {
         peer,
         lines: Lines::default(),
+        clock: LineClock::default(),
         mode: None,
         headed: false,
         answered: false,
@@ -73,7 +75,11 @@ impl Text<'_> {
             if turn.is_multiple_of(TURNS) {
                 rt::yield_now().await;
             }
-            let flow = match self.lines.next() {
+            let event = self.lines.next();
+            if event.is_some() {
+                self.clock.reset();
+            }
+            let flow = match event {
                 Some(LineEvent::Line(line)) => self.line(&line).await?,
                 Some(event) => self.refuse(&event).await?,
                 None => self.more().await?,
@@ -92,10 +98,13 @@ impl Text<'_> {
         if let Some(failure) = event.failure() {
             self.fail(&failure).await?;
         }
-        Ok(match event {
-            LineEvent::Smuggled => Flow::End,
-            _ => Flow::Continue,
-        })
+        if *event != LineEvent::Smuggled {
+            return Ok(Flow::Continue);
+        }
+        let entry = self.peer.entry(Dialect::Text, "(HTTP)".to_owned());
+        let record = entry.record(Code::Protocol.name(), 0, 0);
+        self.peer.state.audit.add(record);
+        Ok(Flow::End)
     }
 
     /// Gets more bytes, or finds out that the conversation is over.
@@ -105,11 +114,12 @@ impl Text<'_> {
         }
         let mut buffer = [0; 4096];
         let batch = matches!(self.mode, Some(Mode::Batch));
-        let read = match (self.lines.has_partial(), batch) {
+        let began = self.lines.has_partial();
+        let patience = self.clock.patience(began, PROMPT_IDLE);
+        let read = match batch && !began {
             // All that was sent is answered: whoever wanted to say more would have said it.
-            (false, true) => self.peer.read_now(&mut buffer),
-            (true, _) => self.peer.read(&mut buffer, PARTIAL).await,
-            (false, false) => self.peer.read(&mut buffer, PROMPT_IDLE).await,
+            true => self.peer.read_now(&mut buffer),
+            false => self.peer.read(&mut buffer, patience).await,
         };
         match read {
             Read::Data(chunk) => self.lines.feed(chunk),
@@ -117,8 +127,8 @@ impl Text<'_> {
             Read::Gone => return Err(Gone),
             Read::Quiet if batch && !self.lines.has_partial() => return Ok(Flow::End),
             Read::Quiet => {
-                let text = "nothing came for too long; connect again";
-                self.fail(&Failure::new(Code::Timeout, text)).await?;
+                let failure = self.peer.silent();
+                self.fail(&failure).await?;
                 return Ok(Flow::End);
             }
             Read::Evicted => {
@@ -217,6 +227,8 @@ impl Text<'_> {
             }
         };
         if call.spec().name == command::QUIT {
+            let entry = self.peer.entry(Dialect::Text, call.masked());
+            self.peer.state.audit.add(entry.record("ok", 0, 0));
             self.peer.write(&frame.end(&Ok(()))).await?;
             return Ok(Flow::End);
         }
@@ -254,6 +266,8 @@ impl Text<'_> {
                 event => {
                     binary |= matches!(event, Event::Bytes { .. });
                     self.peer.write(&frame.event(event)).await?;
+                    // A reply that pours out leaves others their turn.
+                    rt::yield_now().await;
                 }
             }
         }
