@@ -136,6 +136,29 @@ fn what_is_missing_is_said_and_is_exit_code_1() {
 }
 
 #[test]
+fn a_dump_begins_nothing_after_its_budget() {
+    let mut victim = service();
+    let scratch = Scratch::new();
+    let dir = scratch.join("dump");
+    let words = [
+        "dump",
+        &word(&victim.socket()),
+        "-o",
+        &word(&dir),
+        "--budget",
+        "1ms",
+    ];
+    let outcome = cli(words).run("");
+    ends_with(1, &outcome);
+    assert!(
+        outcome.stderr.contains("not begun: --budget"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(manifest(&dir)["complete"], false);
+}
+
+#[test]
 fn a_dump_keeps_to_its_size() {
     let mut victim = service();
     let scratch = Scratch::new();

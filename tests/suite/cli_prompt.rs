@@ -288,6 +288,29 @@ fn output_goes_to_a_new_private_file_or_to_a_command() {
 }
 
 #[test]
+fn the_demo_on_a_terminal_runs_triage_and_stays_at_the_prompt() {
+    let state = Scratch::new();
+    let env = [
+        (
+            "XDG_STATE_HOME",
+            state.path().to_str().expect("a plain path"),
+        ),
+        ("NO_COLOR", "1"),
+    ];
+    let mut terminal = Terminal::start(Path::new(CLI), &["demo"], &env);
+    terminal.expect("manhole demo: ");
+    terminal.expect("level control");
+    terminal.expect("# triage checkout-demo[");
+    terminal.expect("checkout-demo[");
+    terminal.expect("]> ");
+    terminal.enter("fault");
+    terminal.expect("lock");
+    terminal.expect("]> ");
+    terminal.type_keys(CTRL_D);
+    assert_eq!(terminal.wait().code(), Some(0));
+}
+
+#[test]
 fn lines_from_a_pipe_are_run_without_a_prompt() {
     let mut victim = service();
     let attach = ["attach", &word(&victim.socket())];
