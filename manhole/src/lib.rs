@@ -42,6 +42,17 @@
 //!
 //! All are off by default and only add: `tracing` and `log` pass the audit and the console's own lines
 //! to these facades; `stub` keeps the API and does nothing.
+#![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
 mod app;
 #[doc(hidden)]
 pub mod client;

@@ -6,16 +6,6 @@
 //! the application: whatever it registered as a closure runs on the threads of [`threads`], one call
 //! at a time, and a caller that got no answer within its patience says so and goes on.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic
-    )
-)]
-
 pub mod commands;
 mod lock;
 pub(crate) mod messages;

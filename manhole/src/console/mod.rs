@@ -1,13 +1,4 @@
 //! The builder and `install()`: the only place that knows all layers.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic
-    )
-)]
 
 mod builder;
 mod environment;

@@ -8,16 +8,6 @@
 //! No probe opens a descriptor of the host, writes anywhere, or takes a lock that the host's code
 //! takes; the kernel's `mmap_lock` is the one exception, and the probes that need it say so.
 
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic
-    )
-)]
-
 pub(crate) mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod cores;

@@ -3,15 +3,6 @@
 //! A conversation reads bytes, lets the pure parsers of `protocol` find out what is asked, has it
 //! run on a worker, and frames the events that come back. It is the only place that knows both a
 //! connection and a command.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic
-    )
-)]
 
 mod clock;
 mod connection;

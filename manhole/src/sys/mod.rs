@@ -4,15 +4,6 @@
 //! again, unless several layers need the same few lines around it. Linux with glibc or musl on
 //! x86_64 and aarch64 is what this is written for; a call that an older kernel or a sandbox
 //! refuses comes back as an error or as "unknown", never as a panic.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic
-    )
-)]
 
 pub(crate) mod activation;
 pub(crate) mod exit;

@@ -1,13 +1,4 @@
 //! Binding, accepting, credentials, limits: everything up to the first byte of a conversation.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic
-    )
-)]
 
 pub(crate) mod bind;
 pub(crate) mod credentials;
