@@ -44,21 +44,20 @@ fn a_command_that_panics_is_an_error_and_the_next_one_runs() {
 fn hanging_commands_cost_application_code_in_the_end_but_never_a_built_in() {
     let mut victim = misbehaving();
     let socket = victim.socket();
-    let hang = |line: &str| {
+    let mut hang = |line: &str, nth: &str| {
         let mut conn = Conn::open(&socket);
         conn.send(format!("{line}\n"));
-        wait::until_true("it runs", || {
-            text::code(&text::run(&socket, line)) == Some("busy")
-        });
+        wait::until_true("it runs", || victim.tell("begun") == nth);
+        text::expect_error(&text::run(&socket, line), "busy");
         conn
     };
-    let first = hang("evil loop");
+    let first = hang("evil loop", "1");
     assert_eq!(
         text::run(&socket, "app echo on"),
         "on\n",
         "one lost thread is replaced"
     );
-    let second = hang("evil deadlock");
+    let second = hang("evil deadlock", "2");
     // Whoever waits is told, and nobody else waits.
     let started = Instant::now();
     assert!(text::run(&socket, "version").starts_with("service"));

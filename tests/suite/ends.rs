@@ -20,9 +20,7 @@ fn in_use() -> (Victim, Conn, text::Prompt) {
     let prompt = text::Prompt::open(&socket);
     let mut running = Conn::open(&socket);
     running.send("app slow 300s\n");
-    wait::until_true("it runs", || {
-        text::code(&text::run(&socket, "app slow 0s")) == Some("busy")
-    });
+    wait::until_true("it runs", || victim.tell("begun") == "1");
     (victim, running, prompt)
 }
 

@@ -133,13 +133,15 @@ fn shutdown_ends_conversations_and_removes_the_socket_at_once() {
     let mut prompt = manhole_tests::text::Prompt::open(&path);
     let mut running = manhole_tests::conn::Conn::open(&path);
     running.send("app slow 300s\n");
-    wait::until_true("it runs", || {
-        text::code(&text::run(&path, "app slow 0s")) == Some("busy")
-    });
+    wait::until_true("it runs", || victim.tell("begun") == "1");
     assert_eq!(victim.tell("shutdown"), "Closed");
     assert!(!path.exists());
     prompt.conn().read_to_end();
-    running.read_to_end();
+    assert_eq!(
+        running.text_to_end(),
+        "",
+        "it ran to the end of the console"
+    );
     wait::until_true("the command is told", || victim.tell("cancelled") == "1");
     settle(victim.pid());
     victim.install("");

@@ -12,6 +12,8 @@ use std::{
 
 /// How often `app act` was run.
 static ACTS: AtomicU64 = AtomicU64::new(0);
+/// How many calls of `app slow` and `evil ...` have begun.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
 /// How many calls of `app slow` saw that nobody waits any more.
 static CANCELLED: AtomicU64 = AtomicU64::new(0);
 /// Lets `app loop` go.
@@ -31,6 +33,7 @@ pub(crate) fn perform(name: &str, words: &[&str]) -> Option<Answer> {
             Ok(String::new())
         }
         "acts" => Ok(ACTS.load(Ordering::SeqCst).to_string()),
+        "begun" => Ok(BEGUN.load(Ordering::SeqCst).to_string()),
         "cancelled" => Ok(CANCELLED.load(Ordering::SeqCst).to_string()),
         "release" => {
             RELEASED.store(true, Ordering::SeqCst);
@@ -125,6 +128,7 @@ fn filler(size: u64) -> String {
 }
 
 fn slow(ctx: &manhole::commands::Context, time: Duration) -> Result<&'static str, &'static str> {
+    BEGUN.fetch_add(1, Ordering::SeqCst);
     let started = Instant::now();
     while started.elapsed() < time {
         if ctx.cancelled() {
@@ -147,11 +151,13 @@ fn evil() {
     command("evil panic").run(|_, _| -> &str { panic!("the command panics") });
     command("evil fail").run(|_, _| Err::<(), _>("a file is missing\x1b[31m"));
     command("evil loop").run(|_, _| {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
         while !RELEASED.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(10));
         }
     });
     command("evil deadlock").run(|_, _| {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
         let mut over = DEADLOCK.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !*over {
             over = DEADLOCK
