@@ -181,7 +181,8 @@ impl Builder {
 
     /// Serves `path` over HTTP with the application's own function, which runs on a thread of the
     /// application's side and may take 30 s. A path that is taken or does not begin with `/` is
-    /// reported and left out.
+    /// reported and left out. One of level control takes requests with the header `X-Manhole: 1`
+    /// only, which no web page can make a browser send.
     pub fn http_route(
         self,
         path: &str,

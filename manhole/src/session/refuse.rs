@@ -38,12 +38,12 @@ async fn speaks_http(stream: &Stream) -> bool {
 
 fn response(failure: &Failure) -> String {
     let body = format!("{failure}\n");
-    let (status, reason) = match failure.code {
-        Code::Busy => (503, "Service Unavailable"),
-        _ => (403, "Forbidden"),
+    let (status, header) = match failure.code {
+        Code::Busy => ("503 Service Unavailable", "Retry-After: 5\r\n"),
+        _ => ("403 Forbidden", ""),
     };
     format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+        "HTTP/1.1 {status}\r\n{header}Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
          X-Go-Pprof: 1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )

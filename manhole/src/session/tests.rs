@@ -296,6 +296,54 @@ fn what_http_does_not_serve_gets_its_status() {
 }
 
 #[test]
+fn a_path_that_acts_takes_a_header_that_no_page_can_send() {
+    let answer = |_: &crate::Request| crate::Response::text("done");
+    crate::app::routes::register("/test/act", Level::Control, answer).unwrap();
+    crate::sys::origin::claim();
+    crate::app::activate();
+    let state = state();
+    let ask = |level, header: &str| {
+        let (mut client, _) = connect(level, &state);
+        let request = format!("POST /test/act HTTP/1.1\r\nHost: x\r\n{header}\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        reply
+    };
+    assert!(ask(Level::Control, "").starts_with("HTTP/1.1 403 "));
+    assert!(ask(Level::Inspect, "X-Manhole: 1\r\n").starts_with("HTTP/1.1 403 "));
+    assert!(state.audit.records().iter().all(|r| r.result == "denied"));
+    // Other tests share the two places for calls of the application.
+    while !ask(Level::Control, "X-Manhole: 1\r\n").ends_with("\r\n\r\ndone") {}
+    let records = state.audit.records();
+    assert!(records.iter().any(|record| record.result == "begun"));
+}
+
+#[test]
+fn what_http_turns_away_is_audited_without_its_secrets() {
+    let state = state();
+    let check = |request: &str, line: &str, result: &str| {
+        let (mut client, _) = connect(Level::View, &state);
+        client.write_all(request.as_bytes()).unwrap();
+        client.read_to_end(&mut Vec::new()).unwrap();
+        let last = state.audit.records().pop().unwrap();
+        assert_eq!((last.line.as_str(), last.result), (line, result));
+    };
+    let origin = "GET /cmd/env HTTP/1.1\r\nOrigin: http://x\r\n\r\n";
+    check(origin, "GET /cmd/env", "denied");
+    let site = "GET /?token=t HTTP/1.1\r\nHost: \u{e9}vil.example\r\n\r\n";
+    check(site, "GET /", "denied");
+    let two = "GET / HTTP/1.1\r\nHost: x\r\nHost: evil.example\r\n\r\n";
+    check(two, "GET /", "denied");
+    let set = "POST /cmd/vars%20set/db.password/hunter2 HTTP/1.1\r\nX-Manhole: 1\r\n\r\n";
+    check(set, "vars set db.password ***", "denied");
+    let unknown = "POST /cmd/nope/db.password/hunter2 HTTP/1.1\r\nX-Manhole: 1\r\n\r\n";
+    check(unknown, "POST /cmd/nope/db.password/***", "unknown");
+    let elsewhere = "PUT /x/token+t HTTP/1.1\r\n\r\n";
+    check(elsewhere, "PUT /x/token/***", "usage");
+}
+
+#[test]
 fn every_first_byte_has_an_end() {
     for byte in 0..=255_u8 {
         let (mut client, _) = connect(Level::View, &state());

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::routes::{self, Route},
     command::{self, Context, Event, Query},
-    model::{Code, Dialect, Failure},
+    model::{Code, Dialect, Failure, Level},
     rt,
 };
 use hyper::{
@@ -58,6 +58,9 @@ pub(super) async fn serve(
     let entry = peer.entry(Dialect::Http, line);
     let (sender, mut events) = running::channel();
     running::spawn(&peer.state.workers, 0, sender, move |sink| {
+        if route.level() == Level::Control {
+            ctx.state.audit.add_before(entry.record("begun", 0, 0));
+        }
         let style = command::Style::default();
         command::serve(route.path(), &ctx, &entry, sink, style, |_| {
             let deadline = Instant::now() + ANSWER_TIME;

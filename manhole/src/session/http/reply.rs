@@ -28,13 +28,13 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers a request.
 pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Incoming>) -> Reply {
+    let line = line(&request);
     if let Err((status, text)) = acceptable(&request) {
-        return plain(status, &text);
+        return turned_away(&peer, line, status, &text);
     }
     let mut ctx = peer.context();
     ctx.cancel = cancel;
     let query = Query::parse(request.uri().query().unwrap_or(""));
-    let line = format!("{} {}", request.method(), request.uri().path());
     let route = match routes::find(request.uri().path(), &query) {
         Ok(route) => route,
         Err(failure) => return refused(&peer, line, &failure),
@@ -43,7 +43,11 @@ pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Inco
         Route::Redirect(to) => redirect(to),
         Route::Index => page(&peer, request.headers()),
         Route::Endpoint(endpoint) => serve_endpoint(&peer, ctx, line, endpoint, query).await,
-        Route::Command(call) => serve_command(&peer, ctx, line, *call, &request).await,
+        Route::Command(call) => serve_command(&peer, ctx, *call, &request).await,
+        Route::Application(route) if route.level() == Level::Control && !acts(&request) => {
+            let text = "this path changes something: it takes the header X-Manhole: 1";
+            turned_away(&peer, line, 403, text)
+        }
         Route::Application(route) => {
             application::serve(&peer, ctx, line, route, request, query).await
         }
@@ -60,16 +64,15 @@ fn acceptable(request: &Request<Incoming>) -> Result<(), (u16, String)> {
                 .to_owned(),
         ));
     }
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("");
-    if names_a_site(host) {
-        let text = format!(
-            "the Host {} is the name of a site; use localhost or an address",
-            command::shown(host)
-        );
-        return Err((403, text));
+    for host in headers.get_all(header::HOST) {
+        let host = String::from_utf8_lossy(host.as_bytes());
+        if names_a_site(&host) {
+            let text = format!(
+                "the Host {} is the name of a site; use localhost or an address",
+                command::shown(&host)
+            );
+            return Err((403, text));
+        }
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Err((
@@ -142,23 +145,20 @@ async fn serve_endpoint(
 async fn serve_command(
     peer: &Peer,
     ctx: Context,
-    line: String,
     call: Call,
     request: &Request<Incoming>,
 ) -> Reply {
+    let line = call.masked();
     if let Err(failure) = command::authorize(&call, &ctx) {
         return refused(peer, line, &failure);
     }
-    let acts = request
-        .headers()
-        .get(ACTS)
-        .is_some_and(|value| value == "1");
-    if call.level() == Level::Control && !(request.method() == Method::POST && acts) {
+    let posted = request.method() == Method::POST && acts(request);
+    if call.level() == Level::Control && !posted {
         let text = format!(
             "{} changes something: it takes POST with the header X-Manhole: 1",
             call.spec().name
         );
-        let mut reply = plain(405, &text);
+        let mut reply = turned_away(peer, line, 405, &text);
         reply
             .headers_mut()
             .insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -169,7 +169,7 @@ async fn serve_command(
         ..Style::default()
     };
     let media = if style.json { "application/json" } else { TEXT };
-    let entry = peer.entry(Dialect::Http, call.masked());
+    let entry = peer.entry(Dialect::Http, line);
     let mut reply = stream(peer, "/cmd/", move |sink| {
         command::execute(&call, &ctx, style, &entry, sink)
     })
@@ -182,6 +182,14 @@ async fn serve_command(
             .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     }
     reply
+}
+
+/// Whether the client says that it means to change something; no web page can say that for it.
+fn acts(request: &Request<Incoming>) -> bool {
+    request
+        .headers()
+        .get(ACTS)
+        .is_some_and(|value| value == "1")
 }
 
 fn accepts(headers: &HeaderMap, media: &str) -> bool {
@@ -270,6 +278,30 @@ fn page(peer: &Peer, headers: &HeaderMap) -> Reply {
         ),
         false => with_media(Body::whole(index::text(&peer.state)), TEXT, None, "/"),
     }
+}
+
+/// The method and the path for the audit, secrets masked; the query stays out.
+fn line(request: &Request<Incoming>) -> String {
+    let path = command::decode(request.uri().path());
+    let (prefix, rest) = match path.strip_prefix("/cmd/") {
+        Some(rest) => ("/cmd/", rest),
+        None => ("", path.as_str()),
+    };
+    let words: Vec<String> = rest.split(['/', ' ']).map(str::to_owned).collect();
+    let masked = command::masked(&words).replace(' ', "/");
+    format!("{} {prefix}{masked}", request.method())
+}
+
+/// A request that is not even looked into: audited all the same.
+fn turned_away(peer: &Peer, line: String, status: u16, text: &str) -> Reply {
+    let code = match status {
+        403 => Code::Denied,
+        405 => Code::Usage,
+        _ => Code::Protocol,
+    };
+    let entry = peer.entry(Dialect::Http, line);
+    peer.state.audit.add(entry.record(code.name(), 0, 0));
+    plain(status, text)
 }
 
 /// A request that runs nothing: audited all the same.
