@@ -53,7 +53,8 @@ fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
             format!("{} missing or limited here, see below.", plural(n, "thing")),
         ),
     }
-    answer.push(Block::Fields(process(state, &identity)));
+    let inspect = ctx.may(Level::Inspect);
+    answer.push(Block::Fields(process(state, &identity, inspect)));
     answer.push(Block::Fields(console(state)));
     answer.push(Block::Fields(application()));
     if !missing.is_empty() {
@@ -63,13 +64,14 @@ fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
             .for_each(|line| table.row([Cell::Text(line)]));
         answer.push(Block::Table(table));
     }
-    if let Some(table) = said() {
+    // Settings that reverted are named with their values.
+    if let Some(table) = said().filter(|_| inspect) {
         answer.push(Block::Table(table));
     }
     Ok(answer)
 }
 
-fn process(state: &State, identity: &Identity) -> Fields {
+fn process(state: &State, identity: &Identity, inspect: bool) -> Fields {
     let mut fields = Fields::under("process");
     fields.field("name", "service", Cell::text(&*state.name));
     match &state.version {
@@ -88,8 +90,11 @@ fn process(state: &State, identity: &Identity) -> Fields {
         Cell::or_unknown(program, Cell::Text),
     );
     // Masked for everybody: command lines carry passwords.
-    let line = mask::command_line(&identity.command_line).join(" ");
-    fields.field("command_line", "command line", Cell::Text(line));
+    let (label, line) = ("command line", mask::command_line(&identity.command_line));
+    match inspect {
+        true => fields.field("command_line", label, Cell::Text(line.join(" "))),
+        false => fields.remarked("command_line", label, Cell::Unknown, "needs level inspect"),
+    }
     fields.field(
         "uptime_ns",
         "up",
@@ -281,6 +286,34 @@ fn said() -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        command::{Access, Nobody},
+        model::Caller,
+    };
+
+    #[test]
+    fn level_view_sees_no_command_line_and_no_values() {
+        let state = State::new("x".into(), None, Access::default(), Box::new(Nobody));
+        let state = std::sync::Arc::new(state);
+        messages::note("test.info reverted by itself: \"a\" -> \"b\"");
+        let shown = |level| {
+            let caller = Caller {
+                uid: 0,
+                gid: 0,
+                pid: 0,
+                level,
+                connection: 1,
+            };
+            let ctx = Context::new(caller, state.clone());
+            let answer = answer(&ctx, &Args::default()).unwrap();
+            let text = format!("{answer:?}");
+            let program = std::env::args().next().unwrap();
+            let line = format!("\"command_line\", \"command line\", Text(\"{program}");
+            (text.contains(&line), text.contains("test.info reverted"))
+        };
+        assert_eq!(shown(Level::Inspect), (true, true));
+        assert_eq!(shown(Level::View), (false, false));
+    }
 
     #[test]
     fn a_sandbox_is_told_in_a_few_words() {
