@@ -5,7 +5,7 @@
 
 use super::{
     lock::brief,
-    threads::{self, Kind, Pool, Ticket, catch},
+    threads::{self, Kind, Pool, Theirs, Ticket, catch},
 };
 use std::{
     collections::VecDeque,
@@ -21,7 +21,7 @@ use std::{
 /// Items handed over before the thread is free for other calls.
 const BATCH: usize = 64;
 
-type Sink<T> = Arc<dyn Fn(&T) + Send + Sync>;
+type Sink<T> = Arc<Theirs<Box<dyn Fn(&T) + Send + Sync>>>;
 
 /// A bounded queue and the callback behind it.
 pub(crate) struct Relay<T: 'static> {
@@ -50,7 +50,7 @@ impl<T: Send + 'static> Relay<T> {
 
     /// Sets the callback; what waits is handed to it.
     pub(crate) fn connect(&'static self, sink: impl Fn(&T) + Send + Sync + 'static) {
-        let sink: Sink<T> = Arc::new(sink);
+        let sink: Sink<T> = Arc::new(Theirs::new(Box::new(sink)));
         let before = brief(&self.sink).and_then(|mut slot| slot.replace(sink));
         drop(before); // with the lock released: it drops what the application captured
         threads::want();
@@ -143,7 +143,7 @@ impl<T: Send + 'static> Relay<T> {
         for _ in 0..BATCH {
             let item = brief(&self.pending).and_then(|mut pending| pending.pop_front());
             let Some(item) = item else { break };
-            if catch(|| sink(&item)).is_err() {
+            if catch(|| sink.get().map(|sink| sink(&item))).is_err() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }

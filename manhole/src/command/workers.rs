@@ -75,6 +75,7 @@ impl Workers {
     }
 
     fn work(&self) {
+        crate::app::threads::enter_console();
         let mut pool = self.lock();
         loop {
             if let Some(job) = pool.queue.pop_front() {

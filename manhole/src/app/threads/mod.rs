@@ -13,11 +13,13 @@
 mod catch;
 mod gate;
 mod pool;
+mod theirs;
 mod ticket;
 
 pub(crate) use catch::catch;
 pub(crate) use gate::{Gate, Outcome, Started};
 pub(crate) use pool::{Kind, Pool, Refusal, Status};
+pub(crate) use theirs::{Theirs, enter_console};
 pub(crate) use ticket::Ticket;
 
 use crate::sys::list::List;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::{
         lock::brief,
-        threads::{self, Gate, Outcome},
+        threads::{self, Gate, Outcome, Theirs},
     },
     render::mask,
 };
@@ -51,7 +51,7 @@ where
     let name = name.into();
     let published = Arc::new(Published {
         name: name.clone().into_owned(),
-        evaluate: Box::new(move || to_json(&closure())),
+        evaluate: Theirs::new(Box::new(move || to_json(&closure()))),
         gate: Arc::default(),
         given_up: AtomicBool::new(false),
         late: Mutex::new(None),
@@ -64,7 +64,7 @@ where
 /// A published closure and the door before it.
 pub(super) struct Published {
     name: String,
-    evaluate: Box<dyn Fn() -> Answer + Send + Sync>,
+    evaluate: Theirs<Box<dyn Fn() -> Answer + Send + Sync>>,
     gate: Arc<Gate>,
     /// Somebody has stopped waiting for the call under way.
     given_up: AtomicBool,
@@ -96,7 +96,7 @@ impl Published {
 
     /// On an application thread. An answer that somebody gave up waiting for is put aside.
     fn run(&self) -> Option<Answer> {
-        let answer = (self.evaluate)();
+        let answer = self.evaluate.get()?();
         if !self.given_up.swap(false, Ordering::AcqRel) {
             return Some(answer);
         }

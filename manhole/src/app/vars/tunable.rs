@@ -10,7 +10,7 @@ use crate::{
     app::{
         lock::brief,
         messages,
-        threads::{self, Gate, Kind, Outcome, PATIENCE},
+        threads::{self, Gate, Kind, Outcome, PATIENCE, Theirs},
     },
     render::mask,
 };
@@ -72,7 +72,7 @@ const OVERDUE: Duration = Duration::from_secs(1);
 /// A setting that can be changed from the console; made by [`tunable`]. Clones share the value.
 pub struct Tunable<T: Tune>(Arc<Inner<T>>);
 
-type OnChange<T> = Arc<dyn Fn(&T) + Send + Sync>;
+type OnChange<T> = Arc<Theirs<Box<dyn Fn(&T) + Send + Sync>>>;
 
 struct Inner<T: Tune> {
     name: String,
@@ -111,7 +111,7 @@ impl<T: Tune> Tunable<T> {
     /// outside and after each revert. It should return within 100 ms.
     #[must_use]
     pub fn on_change(self, react: impl Fn(&T) + Send + Sync + 'static) -> Self {
-        let react: OnChange<T> = Arc::new(react);
+        let react: OnChange<T> = Arc::new(Theirs::new(Box::new(react)));
         let before = brief(&self.0.on_change).and_then(|mut slot| slot.replace(react));
         drop(before);
         self
@@ -174,7 +174,9 @@ impl<T: Tune> Inner<T> {
         let this = Arc::clone(self);
         let work = move || {
             while this.stale.swap(false, Ordering::AcqRel) {
-                react(&T::load(&this.cell));
+                if let Some(react) = react.get() {
+                    react(&T::load(&this.cell));
+                }
             }
         };
         let what = || format!("on_change of {}", self.name);
