@@ -28,12 +28,14 @@ use std::{
 const MOST: usize = 64;
 /// The longest path, in bytes.
 const PATH: usize = 200;
-/// Where the console's own paths are, now and later.
-const OURS: [&str; 5] = [
+/// Where the console's own paths are, now and later; those below `/debug` are served without it, too.
+const OURS: [&str; 7] = [
     "/debug/pprof",
     "/pprof",
     "/debug/vars",
+    "/vars",
     "/debug/fgprof",
+    "/fgprof",
     "/cmd",
 ];
 /// Between two looks whether anybody still waits.

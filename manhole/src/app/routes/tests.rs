@@ -96,6 +96,8 @@ fn paths_that_are_taken_or_none_are_refused() {
         "/metrics",
         "/cmd/x",
         "/debug/vars",
+        "/vars/mine",
+        "/fgprof",
     ] {
         check(ours, ErrorKind::Taken);
     }
