@@ -73,11 +73,13 @@ pub(crate) fn log_to(sink: impl Fn(&str) + Send + Sync + 'static) {
     });
 }
 
-/// From now on messages go to the facades that are compiled in; returns whether there is one.
+/// From now on messages go to the facades that are compiled in, and to no callback that was there
+/// before; returns whether there is one.
 pub(crate) fn to_facades() -> bool {
     let any = cfg!(feature = "tracing") || cfg!(feature = "log");
-    if any {
-        RELAY.connect(facades);
+    match any {
+        true => RELAY.connect(facades),
+        false => RELAY.disconnect(),
     }
     any
 }

@@ -57,6 +57,12 @@ impl<T: Send + 'static> Relay<T> {
         self.flush();
     }
 
+    /// Takes the callback away, if there is one: a new installation may do without.
+    pub(crate) fn disconnect(&'static self) {
+        let before = brief(&self.sink).and_then(|mut slot| slot.take());
+        drop(before); // with the lock released
+    }
+
     /// Queues `item`. Without a callback the newest items are kept for the one to come; with one
     /// that is slow, new items are dropped and counted.
     pub(crate) fn offer(&'static self, item: T) {
@@ -209,6 +215,17 @@ mod tests {
         }
         assert_eq!(relay.take(), [2, 3, 4]);
         assert_eq!((relay.take(), relay.dropped()), (vec![], 0));
+    }
+
+    #[test]
+    fn a_callback_of_an_earlier_installation_is_let_go() {
+        let relay = relay::<u8>(2);
+        let (sender, received) = mpsc::channel();
+        relay.connect(move |item| drop(sender.send(*item)));
+        relay.disconnect();
+        assert!(received.recv().is_err(), "and what it captured is dropped");
+        relay.offer(1);
+        assert_eq!(relay.take(), [1]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn listening(console: &Console) -> String {
 pub(super) fn listener(audit: Option<Audit>) -> Box<dyn Listener> {
     let facades = cfg!(feature = "tracing") || cfg!(feature = "log");
     if audit.is_none() && !facades {
+        AUDIT.disconnect();
         return Box::new(crate::command::Nobody);
     }
     AUDIT.connect(move |record| {
