@@ -221,7 +221,9 @@ mod tests {
     fn a_callback_of_an_earlier_installation_is_let_go() {
         let relay = relay::<u8>(2);
         let (sender, received) = mpsc::channel();
-        relay.connect(move |item| drop(sender.send(*item)));
+        relay.connect(move |item| {
+            let _ = sender.send(*item);
+        });
         relay.disconnect();
         assert!(received.recv().is_err(), "and what it captured is dropped");
         relay.offer(1);

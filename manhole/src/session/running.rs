@@ -25,13 +25,15 @@ pub(super) fn channel() -> (Sender, Events) {
 /// Has `call` run; its events arrive at `events` with `id`, `Event::End` last.
 pub(super) fn start(call: Call, ctx: Context, style: Style, entry: Entry, id: u64, events: Sender) {
     let workers = ctx.state.workers.clone();
+    let uid = ctx.caller.uid;
     let work = move |sink: &mut dyn Sink| command::execute(&call, &ctx, style, &entry, sink);
-    spawn(&workers, id, events, work);
+    spawn(&workers, uid, id, events, work);
 }
 
-/// Has any work run that writes events.
+/// Has any work of user `uid` run that writes events.
 pub(super) fn spawn(
     workers: &command::Workers,
+    uid: u32,
     id: u64,
     events: Sender,
     work: impl FnOnce(&mut dyn Sink) + Send + 'static,
@@ -53,7 +55,7 @@ pub(super) fn spawn(
             }
         });
     });
-    if let Err(job) = workers.run(job) {
+    if let Err(job) = workers.run(uid, job) {
         job();
     }
 }

@@ -57,18 +57,24 @@ pub(super) async fn serve(
     let filled = slot.clone();
     let entry = peer.entry(Dialect::Http, line);
     let (sender, mut events) = running::channel();
-    running::spawn(&peer.state.workers, 0, sender, move |sink| {
-        if route.level() == Level::Control {
-            ctx.state.audit.add_before(entry.record("begun", 0, 0));
-        }
-        let style = command::Style::default();
-        command::serve(route.path(), &ctx, &entry, sink, style, |_| {
-            let deadline = Instant::now() + ANSWER_TIME;
-            let response = route.serve(theirs, deadline, || ctx.check())?;
-            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
-            Ok(())
-        });
-    });
+    running::spawn(
+        &peer.state.workers,
+        peer.caller.uid,
+        0,
+        sender,
+        move |sink| {
+            if route.level() == Level::Control {
+                ctx.state.audit.add_before(entry.record("begun", 0, 0));
+            }
+            let style = command::Style::default();
+            command::serve(route.path(), &ctx, &entry, sink, style, |_| {
+                let deadline = Instant::now() + ANSWER_TIME;
+                let response = route.serve(theirs, deadline, || ctx.check())?;
+                *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
+                Ok(())
+            });
+        },
+    );
     loop {
         match events.recv().await {
             Some((_, Event::End(Ok(())))) => break,

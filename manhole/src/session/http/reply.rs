@@ -206,7 +206,7 @@ async fn stream(
     work: impl FnOnce(&mut dyn Sink) + Send + 'static,
 ) -> Reply {
     let (sender, mut events) = running::channel();
-    running::spawn(&peer.state.workers, 0, sender, work);
+    running::spawn(&peer.state.workers, peer.caller.uid, 0, sender, work);
     let (first, media, name, more) = loop {
         match events.recv().await {
             Some((_, Event::Text { chunk, stream })) => break (chunk, TEXT, None, stream),
