@@ -21,6 +21,7 @@ mod info;
 mod limits;
 mod maps;
 mod memory;
+mod pace;
 mod query;
 mod quit;
 mod reply;

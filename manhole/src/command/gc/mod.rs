@@ -24,7 +24,7 @@ fn is_libc(file: &str) -> bool {
 }
 
 /// Whether `malloc_trim` and `mallinfo2` speak of the heap that `malloc` uses.
-fn is_glibc() -> bool {
+pub(super) fn is_glibc() -> bool {
     malloc::provider().is_some_and(|path| is_libc(path.rsplit('/').next().unwrap_or("")))
 }
 

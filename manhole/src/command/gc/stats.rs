@@ -1,10 +1,11 @@
 //! `gc stats`: what the allocator holds, as far as it can be known cheaply.
 
-use super::{Command, Run, allocator, is_glibc};
+use super::{super::pace::paced, Command, Context, Run, allocator, is_glibc};
 use crate::{
     app::reclaim,
     model::{
-        Answer, ArgSpec, Args, Block, Cell, Example, Fields, Group, Impact, Level, Severity, Spec,
+        Answer, ArgSpec, Args, Block, Cell, Example, Failure, Fields, Group, Impact, Level,
+        Severity, Spec,
     },
     probe::memory::Usage,
     sys::malloc::{self, Info},
@@ -31,7 +32,7 @@ pub(in crate::command) static COMMAND: Command = Command {
     },
     triage: false,
     endpoints: &[],
-    run: Run::Answer(|_, args| Ok(run(args))),
+    run: Run::Answer(run),
 };
 
 /// What the allocator said, and how long it took to say it.
@@ -40,28 +41,33 @@ struct Deep {
     took: Duration,
 }
 
-fn run(args: &Args) -> Answer {
-    let deep = args.flag("deep").then(|| {
-        let started = Instant::now();
-        // Another allocator in libc's place would have us count a heap that nobody uses.
-        let info = is_glibc().then(malloc::info).flatten();
-        Deep {
-            info,
-            took: started.elapsed(),
-        }
-    });
+fn run(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
+    let deep = match args.flag("deep") {
+        true => Some(paced(ctx, walk)?),
+        false => None,
+    };
     let names: Vec<&str> = reclaim::all()
         .into_iter()
         .map(reclaim::Reclaimer::name)
         .collect();
     let resident = Usage::read().and_then(|usage| usage.resident);
-    answer(
+    Ok(answer(
         allocator(),
         resident,
         deep.as_ref(),
         &names,
         reclaim::last_run(),
-    )
+    ))
+}
+
+fn walk() -> Deep {
+    let started = Instant::now();
+    // Another allocator in libc's place would have us count a heap that nobody uses.
+    let info = is_glibc().then(malloc::info).flatten();
+    Deep {
+        info,
+        took: started.elapsed(),
+    }
 }
 
 fn answer(

@@ -1,6 +1,6 @@
 //! `memory --deep`: what only walking tells, with what the walk cost.
 
-use super::Line;
+use super::{super::gc::is_glibc, Line};
 use crate::{probe::memory::Rollup, sys::malloc};
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ impl Deep {
     pub(super) fn measure() -> Self {
         let started = Instant::now();
         let rollup = Rollup::read();
-        let malloc = malloc::info();
+        let malloc = is_glibc().then(malloc::info).flatten();
         Self {
             rollup,
             malloc,

@@ -84,6 +84,10 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         let text = "memory: /proc/thread-self/status cannot be read; is /proc mounted?";
         Failure::new(Code::Unsupported, text)
     })?;
+    let deep = match args.flag("deep") {
+        true => Some(super::pace::paced(ctx, Deep::measure)?),
+        false => None,
+    };
     let now = vitals.now(known_elsewhere(vitals));
     let facts = Facts {
         usage,
@@ -93,7 +97,7 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         group: Cgroup::read(),
         machine: Machine::read(),
         allocator: allocator(),
-        deep: args.flag("deep").then(Deep::measure),
+        deep,
     };
     ctx.check()?;
     Ok(report(&facts))
