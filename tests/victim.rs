@@ -10,7 +10,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     io::{BufRead, BufReader, Write},
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver},
@@ -24,6 +24,7 @@ pub struct Setup {
     wrapper: Vec<String>,
     env: Vec<(String, OsString)>,
     scratch: Scratch,
+    wedged: bool,
 }
 
 /// A running victim; it is killed when it is dropped.
@@ -35,6 +36,8 @@ pub struct Victim {
     scratch: Scratch,
     /// Further processes that end with this one: its forked children, its daemon.
     wards: Vec<u32>,
+    /// The end of its standard error that nobody reads, if it has such a one.
+    _unread: Option<OwnedFd>,
 }
 
 impl Setup {
@@ -46,7 +49,15 @@ impl Setup {
             wrapper: Vec::new(),
             env: Vec::new(),
             scratch: Scratch::new(),
+            wedged: false,
         }
+    }
+
+    /// With a pipe for its standard error that is full and that nobody reads.
+    #[must_use]
+    pub fn wedged_stderr(mut self) -> Self {
+        self.wedged = true;
+        self
     }
 
     /// A variable of its environment.
@@ -124,10 +135,12 @@ impl Setup {
             command.env_remove(name);
         }
         command.envs(self.env);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log);
+        let (unread, full) = full_pipe();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        match self.wedged {
+            true => command.stderr(full),
+            false => command.stderr(log),
+        };
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("failed to start {words:?}: {error}"));
@@ -138,6 +151,7 @@ impl Setup {
             answers,
             scratch: self.scratch,
             wards: Vec::new(),
+            _unread: self.wedged.then_some(unread),
         }
     }
 
@@ -312,6 +326,18 @@ impl Drop for Victim {
             }
         }
     }
+}
+
+/// Both ends of a pipe that takes no byte more.
+fn full_pipe() -> (OwnedFd, OwnedFd) {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    let block = |flags| fcntl(&write, FcntlArg::F_SETFL(flags)).expect("its flags");
+    block(OFlag::O_NONBLOCK);
+    while nix::unistd::write(&write, &[b'x'; 4096]).is_ok() {}
+    while nix::unistd::write(&write, b"x").is_ok() {}
+    block(OFlag::empty());
+    (read, write)
 }
 
 fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {

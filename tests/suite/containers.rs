@@ -73,26 +73,27 @@ fn two_containers_that_share_a_directory_do_not_take_each_others_name() {
     assert_eq!(victim::pid_behind(&second), first_process(&other));
 }
 
+/// The same, made by Alice without any rights of root's.
+pub(crate) fn rootless() -> Victim {
+    let mounts = "mount -t proc proc /proc && mount -t tmpfs -o mode=1777 tmp /tmp && mount -t tmpfs run /run";
+    let namespaces = [
+        "--mount",
+        "--map-root-user",
+        "--pid",
+        "--fork",
+        "--kill-child",
+    ];
+    let mut victim = setup().as_user(ALICE).unshared(&namespaces, mounts).start();
+    victim.tell("install_default");
+    victim
+}
+
 #[test]
 fn a_rootless_container_has_a_console_for_its_owner() {
     if !root() {
         return;
     }
-    let mounts = "mount -t proc proc /proc && mount -t tmpfs -o mode=1777 tmp /tmp && mount -t tmpfs run /run";
-    let mut victim = setup()
-        .as_user(ALICE)
-        .unshared(
-            &[
-                "--mount",
-                "--map-root-user",
-                "--pid",
-                "--fork",
-                "--kill-child",
-            ],
-            mounts,
-        )
-        .start();
-    victim.tell("install_default");
+    let mut victim = rootless();
     let path = victim.socket();
     let socket = below_root(first_process(&victim), &path);
     let nc = manhole_tests::peers::Peer::new(["nc.openbsd", "-U"]).arg(&socket);

@@ -141,6 +141,23 @@ fn without_any_thread_install_fails_in_one_line_and_the_service_runs() {
 }
 
 #[test]
+fn a_standard_error_that_nobody_reads_holds_nothing_up() {
+    let started = std::time::Instant::now();
+    let mut victim = setup().wedged_stderr().install();
+    victim.tell("register good");
+    let socket = victim.socket();
+    // Each of these is worth a line.
+    for _ in 0..3 {
+        victim.install("");
+    }
+    assert_eq!(text::run(&socket, "app echo on"), "on\n");
+    assert_eq!(victim.tell("shutdown"), "Closed");
+    victim.install("");
+    assert_eq!(text::run(&victim.socket(), "app echo again"), "again\n");
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+#[test]
 fn a_stopped_process_holds_nobody_but_its_callers_time_out() {
     // The console is a part of the process: stopped with it, and back with it.
     let mut victim = service();

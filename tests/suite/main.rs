@@ -7,6 +7,7 @@ mod access;
 mod application;
 mod bounds;
 mod cli;
+mod cli_containers;
 mod cli_dump;
 mod cli_exec;
 mod cli_hostile;
