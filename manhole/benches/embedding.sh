@@ -1,6 +1,7 @@
 #!/bin/bash
 # What embedding manhole adds to a small service that has tokio, hyper, serde_json and tracing
-# already: crates, duplicate versions, seconds of a cold build, bytes of the stripped release binary.
+# already: crates, duplicate versions, seconds of a cold build, bytes of the stripped release binary,
+# resident memory of the running service.
 #
 # Usage: manhole/benches/embedding.sh [ROUNDS]      (each round builds both services from nothing)
 set -eu
@@ -67,11 +68,20 @@ build() { # NAME: prints wall seconds, CPU seconds and bytes
     echo "$times $(stat -c %s "$work/$1/stripped")" | awk '{ print $1, $2 + $3, $4 }'
 }
 
+resident() { # NAME: KiB resident, and of these its own, a second after the start
+    mkdir -p "$work/socket"
+    MANHOLE_DIR="$work/socket" "$work/$1/stripped" > /dev/null 2>&1 &
+    local pid=$!
+    sleep 1
+    awk '/^Rss:/ { rss = $2 } /^Anonymous:/ { own = $2 } END { print rss, own }' "/proc/$pid/smaps_rollup"
+    kill "$pid" && wait "$pid" 2> /dev/null || true
+}
+
 make_service bare "" ""
 make_service with "manhole = { path = \"$library\" }" "manhole::install();"
 for round in $(seq "$rounds"); do
-    echo "bare $(build bare)"
-    echo "with $(build with)"
+    echo "bare $(build bare) $(resident bare)"
+    echo "with $(build with) $(resident with)"
 done > "$work/figures"
 
 middle() { # NAME COLUMN: the middle one of all rounds
@@ -89,5 +99,7 @@ row "duplicate versions" "$(duplicates bare)" "$(duplicates with)" %d
 row "cold build, seconds" "$(middle bare 2)" "$(middle with 2)" %.1f
 row "cold build, CPU seconds" "$(middle bare 3)" "$(middle with 3)" %.1f
 row "stripped release, KB" "$(($(middle bare 4) / 1000))" "$(($(middle with 4) / 1000))" %d
+row "resident when started, KiB" "$(middle bare 5)" "$(middle with 5)" %d
+row "of these its own, KiB" "$(middle bare 6)" "$(middle with 6)" %d
 echo
 echo "added crates: $(comm -13 <(packages bare) <(packages with) | tr '\n' ',' | sed 's/,$//; s/,/, /g')"

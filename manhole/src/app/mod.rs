@@ -6,6 +6,7 @@
 //! the application: whatever it registered as a closure runs on the threads of [`threads`], one call
 //! at a time, and a caller that got no answer within its patience says so and goes on.
 
+pub(crate) mod channel;
 pub mod commands;
 mod lock;
 pub(crate) mod messages;

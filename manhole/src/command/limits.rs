@@ -4,7 +4,7 @@ use super::{Command, Context, Run};
 use crate::{
     model::{
         Answer, Args, Block, Cell, Code, Column, Example, Failure, Group, Impact, Level, Severity,
-        Show, Spec, Table,
+        Show, Spec, Table, order,
     },
     probe::limits::{self, Limit, Unit},
     render::units,
@@ -41,7 +41,7 @@ fn answer(_: &Context, _: &Args) -> Result<Answer, Failure> {
 
 fn report(mut limits: Vec<Limit>) -> Answer {
     // Nearest first; a stable sort keeps the order of importance among those without a figure.
-    limits.sort_by(|a, b| {
+    order::sort_by(&mut limits, |a, b| {
         let share = |limit: &Limit| limit.percent().unwrap_or(-1.0);
         share(b)
             .total_cmp(&share(a))

@@ -4,7 +4,7 @@ use super::{Command, Context, Run, plural};
 use crate::{
     model::{
         Answer, ArgSpec, Args, Block, Cell, Code, Column, Example, Failure, Fields, Group, Impact,
-        Level, Severity, Spec, Table,
+        Level, Severity, Spec, Table, order,
     },
     probe::maps::{Detail, Kind, Maps, Protection, Region},
     render::units,
@@ -94,7 +94,9 @@ fn sums<K: Ord>(regions: &[Region], key: impl Fn(&Region) -> Option<K>) -> Vec<(
         }
     }
     let mut sums: Vec<(K, Sum)> = sums.into_iter().collect();
-    sums.sort_by_key(|(_, sum)| std::cmp::Reverse((sum.resident, sum.size)));
+    order::sort_by_key(&mut sums, |(_, sum)| {
+        std::cmp::Reverse((sum.resident, sum.size))
+    });
     sums
 }
 

@@ -4,7 +4,7 @@
 use super::{BUILT_IN, Command, Context, Run, plural};
 use crate::model::{
     Answer, Args, Block, Cell, Code, Column, Failure, Group, Impact, Level, Severity, Spec, Table,
-    Verdict,
+    Verdict, order,
 };
 
 pub(super) static COMMAND: Command = Command {
@@ -63,7 +63,9 @@ fn ask(command: &Command, ctx: &Context) -> Result<Option<Finding>, Failure> {
 
 fn report(mut findings: Vec<Finding>, silent: &[String]) -> Answer {
     // A stable sort: within a severity the table's order holds.
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict.severity));
+    order::sort_by_key(&mut findings, |finding| {
+        std::cmp::Reverse(finding.verdict.severity)
+    });
     let mut answer = Answer::about(format!(
         "{} asked",
         plural(findings.len() + silent.len(), "command")

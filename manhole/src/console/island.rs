@@ -2,6 +2,7 @@
 
 use super::{Status, builder, environment::Environment, exit, handle::Inner, hooks::Console};
 use crate::{
+    app::channel::{self, Receiver, Sender},
     command::State,
     model::Level,
     rt,
@@ -18,11 +19,7 @@ use crate::{
 use std::{
     os::fd::{AsRawFd, OwnedFd, RawFd},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::Ordering,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -49,7 +46,7 @@ pub(super) fn hand_over(place: builder::Place) -> (Site, Handover) {
         builder::Place::Dir(dir) => Site::Dir(dir),
         builder::Place::Path(path) => Site::Path(path),
         builder::Place::Listener(listener) => {
-            let (sender, receiver) = channel();
+            let (sender, receiver) = channel::bounded(1);
             let site = Site::Listener(listener.as_raw_fd(), sender);
             return (site, Handover(Some((listener, receiver))));
         }
@@ -64,7 +61,7 @@ impl Handover {
         let Some((listener, receiver)) = self.0 else {
             return;
         };
-        match receiver.recv_timeout(patience) {
+        match receiver.receive(patience) {
             Ok(TableKind::Private { .. }) => drop(listener),
             _ => std::mem::forget(listener),
         }

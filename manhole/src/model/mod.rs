@@ -9,6 +9,7 @@ mod args;
 mod caller;
 mod failure;
 mod level;
+pub(crate) mod order;
 mod spec;
 
 pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};

@@ -6,6 +6,7 @@
 //! are masked by whoever shows them. The read takes the `mmap_lock` for a moment.
 
 use super::procfs::{bytes, lossless};
+use crate::model::order;
 
 /// A variable of the environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +50,7 @@ impl Environment {
                 None => environment.overwritten = true,
             }
         }
-        environment.variables.sort();
+        order::sort_by(&mut environment.variables, Ord::cmp);
         environment
     }
 

@@ -5,7 +5,7 @@
 //! never does.
 
 use crate::{
-    model::{Code, Failure},
+    model::{Code, Failure, order},
     session::Connection,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,7 +87,9 @@ fn make_room(entries: &mut [Entry], uid: u32) -> Option<()> {
         .iter_mut()
         .filter(|entry| entry.uid == uid)
         .collect();
-    idle.sort_by_key(|entry| std::cmp::Reverse(entry.connection.idle()));
+    order::sort_by_key(&mut idle, |entry| {
+        std::cmp::Reverse(entry.connection.idle())
+    });
     // One that began to run something this moment refuses; the next one is asked.
     let evicted = idle.into_iter().find(|entry| entry.connection.evict())?;
     evicted.leaving = true;

@@ -32,6 +32,8 @@ const NO_PANIC: &str =
     "return a Failure or an Error: the library does not panic in other people's processes";
 const NO_PRINT: &str = "say it through app::messages: the host's stdout and stderr are not ours";
 
+const NO_SORT: &str = "use model::order: std's sort adds 10 KB of code for every type";
+
 /// All of them.
 pub(crate) const ABSENCES: &[Absence] = &[
     never(".unwrap()", NO_PANIC),
@@ -131,6 +133,14 @@ pub(crate) const ABSENCES: &[Absence] = &[
     never(
         "TcpStream",
         "the console resolves no names and opens no network connection",
+    ),
+    only_in(&["model/order.rs", "client/"], ".sort_by(", NO_SORT),
+    only_in(&["client/"], ".sort_by_key(", NO_SORT),
+    only_in(&["client/"], ".sort()", NO_SORT),
+    only_in(&["client/"], ".sort_unstable", NO_SORT),
+    never(
+        "sync_channel(",
+        "use app::channel: std's adds 20 KB of code for every type",
     ),
     only_in(
         &["client/"],

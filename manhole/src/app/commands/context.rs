@@ -1,12 +1,11 @@
 //! What a command of the application knows about its call.
 
-use super::{Said, Who};
+use super::{super::channel::Sender, Said, Who};
 use crate::model::Level;
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{SyncSender, TrySendError},
     },
     time::{Duration, Instant},
 };
@@ -18,7 +17,7 @@ pub struct Context {
     pub(super) who: Who,
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) deadline: Instant,
-    pub(super) out: SyncSender<Said>,
+    pub(super) out: Sender<Said>,
 }
 
 impl Context {
@@ -55,15 +54,13 @@ impl Context {
 
     /// Says how far the work is; shown by clients that show progress. Never waits.
     pub fn progress(&self, done: f64, total: f64, unit: &'static str) {
-        match self.out.try_send(Said::Progress { done, total, unit }) {
-            // A reader that is behind does without; a missing one is seen by `cancelled`.
-            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
-        }
+        // A reader that is behind does without; a missing one is seen by `cancelled`.
+        let _ = self.out.try_send(Said::Progress { done, total, unit });
     }
 
     /// Writes a line at once, before the answer. Waits while the reader is behind; returns whether
     /// anybody still reads.
     pub fn say(&self, line: impl Into<String>) -> bool {
-        !self.cancelled() && self.out.send(Said::Line(line.into())).is_ok()
+        !self.cancelled() && self.out.send(Said::Line(line.into()))
     }
 }

@@ -2,14 +2,16 @@
 
 use super::{Args, Context, Registered, Reply};
 use crate::{
-    app::threads::{Kind, Outcome, Refusal, Started},
+    app::{
+        channel::{self, Nothing, Receiver},
+        threads::{Kind, Outcome, Refusal, Started},
+    },
     model::{self, Code, Failure, Level},
 };
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
 };
@@ -70,7 +72,7 @@ impl Registered {
     ) -> Result<Running, Failure> {
         let entry = self.0;
         let name = entry.spec.name;
-        let (out, said) = mpsc::sync_channel(AHEAD);
+        let (out, said) = channel::bounded(AHEAD);
         let cancelled = Arc::new(AtomicBool::new(false));
         let ctx = Context {
             who,
@@ -102,11 +104,11 @@ impl Registered {
 impl Running {
     /// The next thing the command says; `None` when it says nothing for `patience`.
     pub(crate) fn next(&self, patience: Duration) -> Option<Said> {
-        match self.said.recv_timeout(patience) {
+        match self.said.receive(patience) {
             Ok(said) => Some(said),
-            Err(RecvTimeoutError::Timeout) => None,
+            Err(Nothing::Late) => None,
             // Its context is gone, so its code has returned or panicked.
-            Err(RecvTimeoutError::Disconnected) => Some(Said::End(self.end())),
+            Err(Nothing::Gone) => Some(Said::End(self.end())),
         }
     }
 

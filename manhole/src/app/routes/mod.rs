@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    model::{Failure, Level},
+    model::{Failure, Level, order},
     sys::list::List,
 };
 use std::{
@@ -102,7 +102,7 @@ pub(crate) fn all() -> Vec<&'static Route> {
         .iter()
         .filter(|route| route.live.load(Ordering::Acquire));
     let mut all: Vec<_> = live.collect();
-    all.sort_by(|a, b| a.path.cmp(&b.path));
+    order::sort_by(&mut all, |a, b| a.path.cmp(&b.path));
     all
 }
 

@@ -1,12 +1,15 @@
 //! One call at a time: the door before each closure of the application.
 
-use super::{super::lock::brief, Kind, PATIENCE, Pool, Refusal, Ticket, catch};
+use super::{
+    super::{
+        channel::{self, Nothing, Receiver},
+        lock::brief,
+    },
+    Kind, PATIENCE, Pool, Refusal, Ticket, catch,
+};
 use std::{
     ptr,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError},
-    },
+    sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -85,7 +88,7 @@ impl Gate {
     ) -> Result<Started<T>, Outcome<T>> {
         let since = self.enter(pool, patience).map_err(Outcome::Busy)?;
         let leave = Leave(Arc::clone(self));
-        let (sender, answer) = mpsc::sync_channel(1);
+        let (sender, answer) = channel::bounded(1);
         let job = move |ticket: &Ticket| {
             let result = catch(work);
             // First out of the door: whoever gets the answer may call again at once.
@@ -131,12 +134,12 @@ impl Gate {
 impl<T> Started<T> {
     /// Waits for the end of the call; `None` when it has not come within `patience`.
     pub(crate) fn wait(&self, patience: Duration) -> Option<Outcome<T>> {
-        match self.answer.recv_timeout(patience) {
+        match self.answer.receive(patience) {
             Ok(Ok(value)) => Some(Outcome::Done(value)),
             Ok(Err(message)) => Some(Outcome::Panicked(message)),
-            Err(RecvTimeoutError::Timeout) => None,
+            Err(Nothing::Late) => None,
             // The job was dropped unrun: the pool was closed.
-            Err(RecvTimeoutError::Disconnected) => Some(Outcome::Refused(Refusal::Inactive)),
+            Err(Nothing::Gone) => Some(Outcome::Refused(Refusal::Inactive)),
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     app::{lock::brief, messages},
     error::{Error, ErrorKind},
+    model::order,
     sys::list::List,
 };
 use std::{borrow::Cow, ptr, sync::Arc, sync::Mutex, time::Instant};
@@ -152,7 +153,7 @@ pub(super) fn remove(name: &str) -> bool {
 pub(super) fn all() -> Vec<&'static Slot> {
     let mut slots: Vec<_> = SLOTS.iter().collect();
     slots.reverse(); // oldest first, which the stable sort keeps
-    slots.sort_by(|a, b| a.name.cmp(&b.name));
+    order::sort_by(&mut slots, |a, b| a.name.cmp(&b.name));
     slots.dedup_by(|later, first| later.name == first.name);
     slots
 }

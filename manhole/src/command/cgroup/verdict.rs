@@ -1,7 +1,10 @@
 //! The one sentence about the cgroup: is the process held back by it?
 
 use super::{super::sentence, Facts};
-use crate::{model::Severity, render::units};
+use crate::{
+    model::{Severity, order},
+    render::units,
+};
 
 /// Core-seconds that stand still each second, from which on throttling is worth a look, and from
 /// which on it is what makes the service slow.
@@ -21,7 +24,7 @@ pub(super) fn verdict(facts: &Facts) -> (Severity, String) {
         pressure(facts),
     ];
     let mut found: Vec<(Severity, String)> = found.into_iter().flatten().collect();
-    found.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+    order::sort_by_key(&mut found, |(severity, _)| std::cmp::Reverse(*severity));
     let Some((severity, _)) = found.first() else {
         return (
             Severity::Ok,

@@ -2,6 +2,7 @@
 
 use crate::{
     command::threads::words::address,
+    model::order,
     probe::fds::{Access, Address, Descriptor, Kind, Socket, Sockets, State},
 };
 use std::collections::{BTreeMap, HashSet};
@@ -65,7 +66,9 @@ pub(super) fn groups(descriptors: &[Descriptor], sockets: &Sockets) -> Vec<Group
         .into_iter()
         .map(|(key, gathered)| gathered.finish(key))
         .collect();
-    groups.sort_by(|a, b| a.rank.cmp(&b.rank).then(b.count.cmp(&a.count)));
+    order::sort_by(&mut groups, |a, b| {
+        a.rank.cmp(&b.rank).then(b.count.cmp(&a.count))
+    });
     groups
 }
 

@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::{
-    model::{Cell, Column, Show, Table},
+    model::{Cell, Column, Show, Table, order},
     probe::threads::{Futex, State, Thread, Threads, Wait},
 };
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub(super) fn rows(threads: &Threads, merge: bool) -> Vec<Row<'_>> {
         idle.into_iter()
             .map(|((_, wait), threads)| Row::new(threads, wait)),
     );
-    rows.sort_by(|a, b| {
+    order::sort_by(&mut rows, |a, b| {
         let cores = b.cores().total_cmp(&a.cores());
         let few_first = a.threads.len().cmp(&b.threads.len());
         a.rank

@@ -1,8 +1,11 @@
 //! What a thread waits for, in a few words; and one name for threads that share most of theirs.
 
-use crate::probe::{
-    fds::{Address, Descriptor, Kind, Socket, State as Connection},
-    threads::{OnDescriptor, State, Thread, Wait},
+use crate::{
+    model::order,
+    probe::{
+        fds::{Address, Descriptor, Kind, Socket, State as Connection},
+        threads::{OnDescriptor, State, Thread, Wait},
+    },
 };
 use std::collections::BTreeMap;
 
@@ -77,7 +80,7 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
         families.entry(family(name)).or_insert((0, name)).0 += 1;
     }
     let mut families: Vec<_> = families.into_iter().collect();
-    families.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    order::sort_by_key(&mut families, |(_, (count, _))| std::cmp::Reverse(*count));
     let more = families.len().saturating_sub(4);
     let shown = families
         .iter()

@@ -3,7 +3,7 @@
 use crate::{
     app::vars::{Reading, Setting, Summary, Unit, Value},
     command::plural,
-    model::{Cell, Column, Table},
+    model::{Cell, Column, Table, order},
     render::units,
 };
 use serde_json::Value as Json;
@@ -127,7 +127,7 @@ fn detail(reading: &Reading) -> String {
         Value::Text(text) if short(text).is_none() => text.clone(),
         Value::Map(counts) => {
             let mut counts: Vec<_> = counts.iter().collect();
-            counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            order::sort_by_key(&mut counts, |(_, count)| std::cmp::Reverse(**count));
             let shown = counts
                 .iter()
                 .map(|(key, count)| format!("{key} {}", units::count(**count)));

@@ -15,6 +15,7 @@ pub(crate) use net::Protocol;
 pub(crate) use net::{Address, Socket, Sockets, State};
 
 use super::procfs::{self, push};
+use crate::model::order;
 use std::{
     fs,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
@@ -116,7 +117,7 @@ pub(crate) fn list(keep_going: &dyn Fn() -> bool) -> Option<Descriptors> {
             break;
         }
     }
-    found.list.sort_by_key(|descriptor| descriptor.fd);
+    order::sort_by_key(&mut found.list, |descriptor| descriptor.fd);
     Some(found)
 }
 

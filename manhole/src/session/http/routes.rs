@@ -4,7 +4,7 @@
 use crate::{
     app,
     command::{self, Call, Endpoint, Query},
-    model::{ArgKind, Code, Failure, Spec},
+    model::{ArgKind, Code, Failure, Spec, order},
 };
 
 /// What a path leads to.
@@ -79,7 +79,7 @@ pub(super) fn paths() -> Vec<String> {
             .map(|route| route.path().to_owned()),
     );
     paths.extend(command::specs().iter().map(|spec| command_path(spec)));
-    paths.sort();
+    order::sort_by(&mut paths, Ord::cmp);
     paths
 }
 
@@ -109,7 +109,7 @@ fn call(mut words: Vec<String>, query: &Query) -> Result<Call, Failure> {
         }
     }
     // A stable sort: `arg=` values come after named ones and keep their order.
-    positional.sort_by_key(|(place, _)| *place);
+    order::sort_by_key(&mut positional, |(place, _)| *place);
     if !positional.is_empty() {
         words.push("--".to_owned());
     }
