@@ -243,3 +243,19 @@ fn idle(socket: &Path) {
             .any(|line| line.contains("vars watch") && line.contains("cancelled"))
     });
 }
+
+#[test]
+fn an_audit_callback_that_hangs_is_told_of_in_info() {
+    let mut victim = setup().install_with("audit=hang");
+    let path = victim.socket();
+    let mut keep = Keep::open(&path);
+    for _ in 0..400 {
+        keep.ok("version");
+    }
+    let info = keep.ok("info");
+    assert!(
+        info.contains("audit records of the console were dropped"),
+        "{info}"
+    );
+    assert_eq!(keep.run("gc run").end, Ok(()), "and holds up nobody");
+}

@@ -94,6 +94,10 @@ pub(crate) trait Listener: Send + Sync {
     fn record(&self, record: &Record);
     /// Waits until everything so far was handed over, for `patience` at most.
     fn settle(&self, patience: Duration);
+    /// How many records it could not be told.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 /// Nobody listens; the ring is all there is.
@@ -134,6 +138,11 @@ impl AuditLog {
     pub(crate) fn add_before(&self, record: Record) {
         self.add(record);
         self.listener.settle(Duration::from_secs(1));
+    }
+
+    /// How many records whoever listens was not told, since it is slow or panics.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.listener.dropped()
     }
 
     /// The records kept, oldest first.

@@ -254,13 +254,14 @@ fn missing(state: &State, identity: &Identity) -> Vec<String> {
     if let Some(why) = refused.filter(|_| threads::wanted()) {
         missing.push(format!("application code is refused: {why}"));
     }
-    let dropped = messages::dropped();
-    if dropped > 0 {
-        let messages = plural(usize::try_from(dropped).unwrap_or(usize::MAX), "message");
-        missing.push(format!(
-            "{messages} of the console were dropped: log_to is slow or panics"
-        ));
-    }
+    let dropped = |count: u64, what: &str, who: &str| {
+        let what = plural(usize::try_from(count).unwrap_or(usize::MAX), what);
+        let sentence = || format!("{what} of the console were dropped: {who} is slow or panics");
+        (count > 0).then(sentence)
+    };
+    missing.extend(dropped(messages::dropped(), "message", "log_to"));
+    let audit = state.audit.dropped();
+    missing.extend(dropped(audit, "audit record", "the audit callback"));
     if identity.age_ns.is_none() {
         missing.push(
             "/proc cannot be read, so threads, memory, fds and maps know little; mount it"

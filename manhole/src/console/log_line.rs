@@ -99,6 +99,10 @@ impl Listener for Forward {
     fn settle(&self, patience: Duration) {
         AUDIT.settle(patience);
     }
+
+    fn dropped(&self) -> u64 {
+        AUDIT.dropped()
+    }
 }
 
 fn tell_facades(record: &Record) {

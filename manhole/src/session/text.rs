@@ -20,7 +20,7 @@ use crate::{
     rt,
 };
 use frame::Frame;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a prompt may stand unused.
 const PROMPT_IDLE: Duration = Duration::from_secs(3600);
@@ -30,6 +30,9 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// Lines that are answered before other clients have their turn: errors need no worker, so a client
 /// that sends nonsense without end would never make us wait.
 const TURNS: u64 = 16;
+
+/// How long a command may say nothing before a script is told that it still works.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// What a line leads to.
 enum Flow {
@@ -251,12 +254,19 @@ impl Text<'_> {
         let _stop = StopOnDrop(cancel);
         let mut look = rt::interval(LOOK);
         let mut binary = false;
+        let (started, mut spoken) = (Instant::now(), Instant::now());
         loop {
             let event = match race(events.recv(), look.tick()).await {
                 First::A(event) => event.map(|(_, event)| event),
                 First::B(_) if self.peer.hung_up() => return Err(Gone),
-                First::B(_) => continue,
+                First::B(_) if spoken.elapsed() < SILENCE => continue,
+                First::B(_) => {
+                    self.peer.write(&frame.working(started.elapsed())).await?;
+                    spoken = Instant::now();
+                    continue;
+                }
             };
+            spoken = Instant::now();
             match event.unwrap_or_else(|| Event::End(Err(lost()))) {
                 Event::End(result) => {
                     self.peer.write(&frame.end(&result)).await?;

@@ -6,6 +6,7 @@ use crate::{
     protocol::{keep, text::Mode},
     render::escape,
 };
+use std::time::Duration;
 
 /// Frames for one mode.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,14 @@ impl Frame {
                 keep::wait(&format!("{done:.1} of {total:.1} {unit}"))
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// A sign of life of a command that has run for `elapsed`; only keep mode has one.
+    pub(super) fn working(self, elapsed: Duration) -> Vec<u8> {
+        match self.mode {
+            Mode::Keep => keep::wait(&format!("{} s", elapsed.as_secs())),
+            Mode::Batch | Mode::Prompt => Vec::new(),
         }
     }
 
@@ -89,5 +98,8 @@ mod tests {
             unit: "s",
         };
         assert_eq!(Frame::new(Mode::Keep).event(event), b"WAIT 1.0 of 5.0 s\n");
+        let working = |mode| Frame::new(mode).working(Duration::from_millis(2100));
+        assert_eq!(working(Mode::Keep), b"WAIT 2 s\n");
+        assert_eq!(working(Mode::Prompt), b"");
     }
 }
