@@ -259,3 +259,20 @@ fn an_audit_callback_that_hangs_is_told_of_in_info() {
     );
     assert_eq!(keep.run("gc run").end, Ok(()), "and holds up nobody");
 }
+
+#[test]
+fn a_shutdown_takes_back_what_would_revert_later() {
+    let mut victim = service();
+    victim.tell("variables good");
+    let socket = victim.socket();
+    let first = victim.tell("batch");
+    text::run(&socket, "vars set shop.batch 64 for 1h");
+    assert_eq!(victim.tell("batch"), "64");
+    victim.tell("shutdown");
+    assert_eq!(victim.tell("batch"), first);
+
+    victim.install("");
+    text::run(&victim.socket(), "vars set shop.batch 7 forever");
+    victim.tell("shutdown");
+    assert_eq!(victim.tell("batch"), "7");
+}

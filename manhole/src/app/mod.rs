@@ -24,7 +24,9 @@ pub(crate) fn activate() {
     messages::flush(); // what was said before there was a thread to say it on
 }
 
-/// Stops running application code; calls under way end by themselves.
+/// Stops running application code; calls under way end by themselves. Settings that would revert
+/// later revert now.
 pub(crate) fn deactivate() {
+    vars::end();
     threads::deactivate();
 }

@@ -94,6 +94,12 @@ pub(crate) fn tick() {
     tunable::revert_overdue();
 }
 
+/// Takes back what would revert later: the console ends. Called on a thread of the host; waits 100 ms
+/// at most for each tunable that reacts.
+pub(crate) fn end() {
+    tunable::revert_early();
+}
+
 /// How often [`tick`] is called while the console runs, in seconds; the windows are made of it.
 pub(crate) const TICK: u64 = 30;
 

@@ -66,6 +66,8 @@ pub fn tunable<T: Tune>(
     Tunable(inner)
 }
 
+/// No change that reverts is made for longer.
+const LONGEST_HOLD: Duration = Duration::from_secs(8 * 86_400);
 /// When a change is overdue: the alarm should have taken it back by then.
 const OVERDUE: Duration = Duration::from_secs(1);
 
@@ -279,6 +281,11 @@ pub(super) fn revert_overdue() {
     if let Some(due) = Instant::now().checked_sub(OVERDUE) {
         revert_all(due, Duration::ZERO);
     }
+}
+
+/// Takes back every change that was not made for good: nobody will be there when its time comes.
+pub(super) fn revert_early() {
+    revert_all(Instant::now() + LONGEST_HOLD, PATIENCE);
 }
 
 fn revert_all(now: Instant, patience: Duration) {
