@@ -22,6 +22,9 @@ const OURSELVES: &[&str] = &[WORD];
 /// What the audit calls us.
 const CLIENT: &str = concat!("manhole::client ", env!("CARGO_PKG_VERSION"));
 
+/// What is held back until a line ends, in bytes.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// A console that does not say who it is within this time is silent.
 const SILENT: Duration = Duration::from_secs(1);
 
@@ -146,6 +149,15 @@ fn print(line: &str) {
     let _ = writeln!(io::stdout(), "{}", escape::line(line));
 }
 
+/// How much of `held` to show: whole lines. One that never ends must not fill our memory.
+fn showable(held: &[u8]) -> usize {
+    match held.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => end + 1,
+        None if held.len() > LONGEST_LINE => held.len(),
+        None => 0,
+    }
+}
+
 /// Standard output: bytes as they are into pipes, line by line and harmless on a terminal.
 struct Output {
     terminal: bool,
@@ -170,8 +182,7 @@ impl Output {
             (false, _) => self.put(bytes),
             (true, true) => {
                 self.held.extend_from_slice(bytes);
-                let end = self.held.iter().rposition(|byte| *byte == b'\n');
-                let rest = self.held.split_off(end.map_or(0, |end| end + 1));
+                let rest = self.held.split_off(showable(&self.held));
                 let lines = std::mem::replace(&mut self.held, rest);
                 self.put(escape::bytes(&lines).as_bytes());
             }
@@ -209,6 +220,13 @@ mod tests {
     fn a_service_that_is_started_as_usual_is_no_client() {
         // The test binary's first argument is a filter or nothing, never `manhole`.
         assert!(!client());
+    }
+
+    #[test]
+    fn whole_lines_are_shown_and_endless_ones_in_pieces() {
+        assert_eq!(showable(b"a\nb\nc"), 4);
+        assert_eq!(showable(b"abc"), 0);
+        assert_eq!(showable(&vec![b'x'; LONGEST_LINE + 1]), LONGEST_LINE + 1);
     }
 
     #[test]
