@@ -7,8 +7,11 @@ use std::{
     time::Duration,
 };
 
-/// How many records are kept.
+/// How many commands are kept.
 pub(crate) const KEPT: usize = 256;
+/// How many of those who were not let in are kept, apart: by knocking nobody can wash away what was
+/// done here.
+const STRANGERS: usize = 32;
 /// How many bytes of a command line are kept.
 const LINE: usize = 256;
 
@@ -108,9 +111,16 @@ impl Listener for Nobody {
     fn settle(&self, _: Duration) {}
 }
 
+/// The last records of those who were let in and of those who were not.
+#[derive(Default)]
+struct Ring {
+    guests: VecDeque<Record>,
+    strangers: VecDeque<Record>,
+}
+
 /// The ring, and who is told.
 pub(crate) struct AuditLog {
-    ring: Mutex<VecDeque<Record>>,
+    ring: Mutex<Ring>,
     listener: Box<dyn Listener>,
 }
 
@@ -118,7 +128,7 @@ impl AuditLog {
     /// An empty ring.
     pub(crate) fn new(listener: Box<dyn Listener>) -> Self {
         Self {
-            ring: Mutex::new(VecDeque::new()),
+            ring: Mutex::default(),
             listener,
         }
     }
@@ -127,7 +137,11 @@ impl AuditLog {
     pub(crate) fn add(&self, record: Record) {
         self.listener.record(&record);
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.len() >= KEPT {
+        let (ring, most) = match record.level {
+            Some(_) => (&mut ring.guests, KEPT),
+            None => (&mut ring.strangers, STRANGERS),
+        };
+        if ring.len() >= most {
             ring.pop_front();
         }
         ring.push_back(record);
@@ -148,7 +162,10 @@ impl AuditLog {
     /// The records kept, oldest first.
     pub(crate) fn records(&self) -> Vec<Record> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.iter().cloned().collect()
+        let all = ring.guests.iter().chain(&ring.strangers);
+        let mut all: Vec<Record> = all.cloned().collect();
+        all.sort_by_key(|record| record.time_unix_ns);
+        all
     }
 }
 
@@ -192,6 +209,24 @@ mod tests {
         assert_eq!(records.len(), KEPT);
         assert_eq!(records[0].line, "line 5");
         assert_eq!(seen.load(std::sync::atomic::Ordering::Relaxed), KEPT + 5);
+    }
+
+    #[test]
+    fn strangers_wash_nothing_away() {
+        let log = AuditLog::new(Box::new(Nobody));
+        log.add(entry("gc run").record("ok", 0, 0));
+        let stranger = Entry {
+            admitted: false,
+            ..entry("(connect)")
+        };
+        for _ in 0..2 * KEPT {
+            log.add(stranger.record("denied", 0, 0));
+        }
+        log.add(entry("version").record("ok", 0, 0));
+        let records = log.records();
+        assert_eq!(records.len(), 2 + STRANGERS);
+        let ends = [0, 1 + STRANGERS].map(|at| records[at].line.as_str());
+        assert_eq!(ends, ["gc run", "version"]);
     }
 
     #[test]
