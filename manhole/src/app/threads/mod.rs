@@ -47,9 +47,10 @@ fn newest() -> Option<&'static Pool> {
     POOLS.iter().next().filter(|pool| pool.is_of_this_process())
 }
 
-/// Opens the pool of this process; a second call changes nothing.
+/// Opens the pool of this process; a second call changes nothing. Threads that were refused, since
+/// they have other rights than the process by now, are not used again: new ones have its rights.
 pub(crate) fn activate() {
-    match newest() {
+    match newest().filter(|pool| !pool.is_forbidden()) {
         Some(pool) => pool.open(),
         None => POOLS.push(Pool::new()).open(),
     }

@@ -142,6 +142,11 @@ impl Pool {
         self.lock().forbidden = Some(why);
     }
 
+    /// Whether it was refused for good.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.lock().forbidden.is_some()
+    }
+
     /// Makes the threads that are kept, as children of the calling host thread.
     pub(super) fn populate(&'static self) {
         while self.lock().threads < KEPT && self.spawn() {}

@@ -204,6 +204,24 @@ fn who_was_forbidden_is_told_why() {
 }
 
 #[test]
+fn a_new_installation_has_threads_with_the_rights_of_the_process() {
+    crate::sys::testing::in_a_child(|| {
+        crate::sys::origin::claim();
+        activate();
+        want();
+        refuse("the process changed its uid");
+        let gate = Arc::new(Gate::default());
+        let call = || gate.call(|| "test".to_owned(), || 1);
+        let refused = matches!(call(), Outcome::Refused(Refusal::Forbidden(_)));
+        deactivate();
+        activate();
+        let end = Instant::now() + SOON;
+        while call() != Outcome::Done(1) && Instant::now() < end {}
+        refused && call() == Outcome::Done(1)
+    });
+}
+
+#[test]
 fn a_forked_child_has_no_pool_until_it_activates_one() {
     crate::sys::origin::claim();
     activate();
