@@ -85,6 +85,7 @@ pub(super) struct Plan {
 /// The thread's whole life. Nothing that goes wrong here reaches the process.
 pub(super) fn run(inner: Arc<Inner>, plan: Plan) {
     sys::signals::block_all();
+    sys::sched::be_ordinary();
     crate::app::threads::enter_console();
     let theirs = inner.clone();
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || live(&theirs, plan)));

@@ -17,6 +17,7 @@ pub(crate) mod peer;
 pub(crate) mod pidfd;
 mod poll;
 pub(crate) mod process;
+pub(crate) mod sched;
 pub(crate) mod signals;
 pub(crate) mod table;
 #[cfg(test)]

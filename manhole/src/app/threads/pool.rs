@@ -1,7 +1,7 @@
 //! Up to four threads and the queue before them.
 
 use super::{catch, ticket::Ticket};
-use crate::sys::{fork, origin, signals};
+use crate::sys::{fork, origin, sched, signals};
 use std::{
     borrow::Cow,
     collections::VecDeque,
@@ -232,6 +232,7 @@ impl Pool {
 
     fn serve(&'static self) {
         signals::block_all();
+        sched::be_ordinary();
         while let Some(job) = self.next() {
             let Job { ticket, work } = job;
             ticket.begin();
