@@ -13,9 +13,9 @@ use std::{
 
 /// Most commands that run at a time; the rest waits in line.
 const MOST: usize = 24;
-/// Most commands of one user among them: whoever starts many long ones waits for those, and not
-/// somebody else whose question takes a millisecond.
-const EACH: usize = 8;
+/// Most commands of one user among them: one for each connection that root may have. Whoever starts
+/// more waits for their own, and not somebody else whose question takes a millisecond.
+const EACH: usize = 9;
 /// How long a worker waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(5);
 /// Stack of a worker: commands recurse only into JSON, whose depth is bounded.
