@@ -100,7 +100,7 @@ fn permissions(ctx: &Context, specs: &[&Spec]) -> Vec<String> {
         format!("Not for you (level {level}):  {denied}"),
         format!(
             "Level control: {}. help COMMAND shows options, defaults, cost and an example.",
-            ctx.state.access.who_has(Level::Control, owner)
+            ctx.state.access_now().who_has(Level::Control, owner)
         ),
     ]
 }

@@ -159,12 +159,13 @@ fn console(state: &State) -> Fields {
     fields.field("descriptor_table", "descriptors", Cell::text(table));
     let owner = state.euid.load(Ordering::Relaxed);
     fields.field("who_may", "who may", Cell::Text(who_may(state, owner)));
-    let cap = state.access.cap.map_or("control", Level::name);
+    let access = state.access_now();
+    let cap = access.cap.map_or("control", Level::name);
     fields.remarked(
         "max_level",
         "level at most",
         Cell::text(cap),
-        state.access.cap_reason.unwrap_or(""),
+        access.cap_reason.unwrap_or(""),
     );
     let features = [
         ("tracing", cfg!(feature = "tracing")),
@@ -188,7 +189,8 @@ fn console(state: &State) -> Fields {
 }
 
 fn who_may(state: &State, owner: u32) -> String {
-    let who = |level| state.access.who_has(level, owner);
+    let access = state.access_now();
+    let who = |level| access.who_has(level, owner);
     if who(Level::Control) == who(Level::View) {
         return format!("{}: everything", who(Level::View));
     }

@@ -33,6 +33,8 @@ pub(crate) struct Access {
     pub cap: Option<Level>,
     /// Why the cap is lower than the builder's, if it is.
     pub cap_reason: Option<&'static str>,
+    /// Whether the builder's `max_level` was called: it then decided for an undumpable process, too.
+    pub chosen: bool,
 }
 
 impl Access {
@@ -160,6 +162,18 @@ impl State {
         }
     }
 
+    /// Who may do what at this moment: a process that made itself undumpable since it installed the
+    /// console shows numbers only.
+    pub(crate) fn access_now(&self) -> Access {
+        let mut access = self.access.clone();
+        let open = !access.chosen && access.cap != Some(Level::View);
+        if open && crate::sys::process::undumpable_by_choice() {
+            access.cap = Some(Level::View);
+            access.cap_reason = Some("the process made itself undumpable");
+        }
+        access
+    }
+
     /// How long the process has run, or the console if that is not known.
     pub(crate) fn uptime(&self) -> std::time::Duration {
         crate::probe::identity::age_ns()
@@ -195,7 +209,7 @@ impl State {
     /// The sentence for a caller whose level does not suffice.
     pub(crate) fn needs(&self, what: &str, level: Level, caller: &Caller) -> String {
         let who = self
-            .access
+            .access_now()
             .who_has(level, self.euid.load(Ordering::Relaxed));
         format!(
             "{what}: needs level {level}, uid {} has {}; {who} {} {level}",
@@ -225,5 +239,23 @@ mod tests {
             ..access
         };
         assert_eq!(capped.who_has(Level::Control, 1003), "nobody");
+    }
+
+    #[test]
+    fn a_process_that_hides_later_caps_everybody() {
+        crate::sys::testing::in_a_child(|| {
+            let with = |chosen| {
+                let access = Access {
+                    chosen,
+                    ..Access::default()
+                };
+                State::new("x".into(), None, access, Box::new(super::super::Nobody))
+            };
+            let (free, decided) = (with(false), with(true));
+            let before = free.access_now().cap;
+            let hidden = nix::sys::prctl::set_dumpable(false).is_ok();
+            let after = [free, decided].map(|state| state.access_now().cap);
+            hidden && before.is_none() && after == [Some(Level::View), None]
+        });
     }
 }

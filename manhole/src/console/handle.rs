@@ -111,7 +111,7 @@ impl Console {
 
     /// What anybody may do at most, or `None` without a cap.
     pub fn max_level(&self) -> Option<Level> {
-        self.inner.state.as_ref()?.access.cap
+        self.inner.state.as_ref()?.access_now().cap
     }
 
     /// Closes the console: the socket goes, conversations end, commands are cancelled. Waits 1 s at

@@ -106,7 +106,7 @@ pub(super) fn invitation(path: &Path, state: &State) -> String {
         0 => "as root".to_owned(),
         _ => format!("as uid {owner} or root"),
     };
-    let cap = match state.access.cap {
+    let cap = match state.access_now().cap {
         Some(level) if level < Level::Control => format!(", level {level} at most"),
         _ => String::new(),
     };

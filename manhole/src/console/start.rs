@@ -202,6 +202,7 @@ fn access(builder: &Builder, environment: &Environment) -> Access {
         gids: builder.gids.clone(),
         cap: by_choice,
         cap_reason: by_choice.map(|_| "the service's max_level"),
+        chosen: by_choice.is_some(),
     };
     let mut lower = |level: Level, reason| {
         if access.cap.is_none_or(|cap| level < cap) {
