@@ -164,7 +164,7 @@ impl AuditLog {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let all = ring.guests.iter().chain(&ring.strangers);
         let mut all: Vec<Record> = all.cloned().collect();
-        all.sort_by_key(|record| record.time_unix_ns);
+        crate::model::order::sort_by_key(&mut all, |record| record.time_unix_ns);
         all
     }
 }
