@@ -404,3 +404,12 @@ fn every_command_is_audited_whatever_became_of_it() {
             .all(|record| record.uid == 7 && record.dialect == "text")
     );
 }
+
+#[test]
+fn variables_are_a_page_and_no_download() {
+    for path in ["/debug/vars", "/metrics"] {
+        let reply = talk(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+        assert!(!reply.contains("Content-Disposition"), "{reply}");
+    }
+}

@@ -35,7 +35,7 @@ pub(super) fn expvar(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<
     );
     reply.bytes(
         expvar::MEDIA_TYPE,
-        "vars",
+        "",
         expvar::render(&variables).as_bytes(),
     )
 }
@@ -68,7 +68,7 @@ pub(super) fn metrics(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result
     );
     reply.bytes(
         openmetrics::MEDIA_TYPE,
-        "metrics",
+        "",
         openmetrics::render(&metrics).as_bytes(),
     )
 }
