@@ -11,6 +11,8 @@ mod failure;
 mod level;
 pub(crate) mod order;
 mod spec;
+#[allow(dead_code, unused_imports)] // until `stacks` is a command
+pub mod stack;
 
 pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};
 pub use args::{ArgValue, Args};

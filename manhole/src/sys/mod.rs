@@ -19,6 +19,8 @@ mod poll;
 pub(crate) mod process;
 pub(crate) mod sched;
 pub(crate) mod signals;
+#[allow(dead_code)] // until `stacks` is a command
+pub(crate) mod stacks;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,0 +1,103 @@
+//! Stacks as people read them: equal ones merged, foreign frames folded, waits named. Made by `fold`,
+//! shown by `render`.
+
+use super::super::{Cell, Verdict};
+
+/// All stacks, folded and in the order of interest.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Folded {
+    /// Bad, busy, waiting, no answer, idle.
+    pub sections: Vec<Section>,
+    /// What it all comes to.
+    pub verdict: Option<Verdict>,
+    /// Commands for this very state.
+    pub next: Vec<String>,
+}
+
+/// Groups under one heading.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Section {
+    /// What these threads have in common.
+    pub kind: SectionKind,
+    /// In words: `WAIT FOR A LOCK`.
+    pub title: String,
+    /// Behind the title: `lock A (std Mutex at 0x7f9b5686d9fa)`.
+    pub remark: String,
+    /// Threads in it.
+    pub threads: usize,
+    /// Most interesting first. Empty with [`SectionKind::Idle`] unless unfolded.
+    pub groups: Vec<Group>,
+    /// Threads that need no line of their own: `37 blocking, 2 worker (one drives epoll), main`.
+    pub summary: String,
+}
+
+/// What the threads of a section are doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SectionKind {
+    /// Waiting for a lock.
+    Lock,
+    /// On a core, or ready for one.
+    Run,
+    /// Waiting for something else than a lock, in code of the application.
+    Wait,
+    /// Could not answer.
+    NoAnswer,
+    /// Waiting for work.
+    #[default]
+    Idle,
+}
+
+impl SectionKind {
+    /// The word in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SectionKind::Lock => "lock",
+            SectionKind::Run => "run",
+            SectionKind::Wait => "wait",
+            SectionKind::NoAnswer => "no-answer",
+            SectionKind::Idle => "idle",
+        }
+    }
+}
+
+/// Threads whose folded stacks are equal.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Group {
+    /// Their ids, ascending.
+    pub tids: Vec<u32>,
+    /// Their role or names: `worker`, `image-worker-0, -2, -3`.
+    pub names: String,
+    /// What they do, wait for, or why they did not answer.
+    pub doing: String,
+    /// Facts about the group for programs: `("wait", ...)`, `("lock", ...)`, `("unchanged_since", ...)`.
+    pub facts: Vec<(&'static str, Cell)>,
+    /// Leaf first.
+    pub lines: Vec<Line>,
+}
+
+/// A line of a folded stack.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    /// A function worth reading.
+    Frame {
+        /// As it is to be printed.
+        name: String,
+        /// `src/cache.rs:41`; empty when unknown.
+        place: String,
+        /// Whether it is of the application.
+        app: bool,
+    },
+    /// A run of frames that are not: `… 27 of axum, tower, hyper`.
+    Folded {
+        /// How many.
+        count: usize,
+        /// Of which crates and libraries, in order of first appearance from the leaf.
+        of: Vec<String>,
+        /// The role, if it is the root part: `worker`.
+        role: Option<String>,
+        /// Top frames of a folded leaf run, to stand on the right.
+        top: Vec<String>,
+    },
+    /// A remark in place of frames.
+    Remark(String),
+}

@@ -1,0 +1,1 @@
+//! What every thread is doing: copies of stacks, unwound on a thread of ours.

