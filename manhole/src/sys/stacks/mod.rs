@@ -60,12 +60,15 @@ pub(crate) enum Unusable {
     Refused(Errno),
     /// No memory for the slots.
     NoMemory,
+    /// Somebody else had the slots for as long as one was ready to wait.
+    Busy,
 }
 
 /// Asks `tids` for copies and hands each to `each` as it comes, in no order; returns when all have
-/// answered, when `patience` is over or when `keep_going` says no.
+/// answered or had `patience` to do so, or when `keep_going` says no: then nothing is said of the rest.
 ///
-/// Concurrent callers queue for the slots. Threads of the console must not be among `tids`.
+/// Concurrent callers queue for the slots, for ten times `patience` at most. Threads of the console
+/// must not be among `tids`; the calling thread is never asked.
 ///
 /// # Errors
 /// When nobody can be asked; nothing was sent then.
