@@ -6,7 +6,7 @@
 
 mod folded;
 
-pub use folded::{Folded, Group, Line, Section, SectionKind};
+pub use folded::{Folded, Full, FullFrame, Group, Line, Section, SectionKind};
 
 /// What every thread was doing at one moment.
 #[derive(Clone, Debug, PartialEq, Default)]
