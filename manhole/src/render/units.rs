@@ -162,11 +162,30 @@ pub fn time_utc_millis(unix_ns: u64) -> String {
     format!("{}.{millis:03}Z", date_and_time(unix_ns))
 }
 
+/// The same as HTTP has it in its headers: `Sat, 21 Nov 2026 03:12:44 GMT`.
+pub fn time_http(unix_ns: u64) -> String {
+    const DAYS: &str = "ThuFriSatSunMonTueWed"; // 1970 began on a Thursday
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let days = unix_ns / NANOS_PER_SECOND / 86_400;
+    let (year, month, day) = civil(days);
+    let word = |words: &'static str, at: u64| {
+        let at = 3 * usize::try_from(at).unwrap_or(0);
+        words.get(at..at + 3).unwrap_or("")
+    };
+    let (weekday, month) = (word(DAYS, days % 7), word(MONTHS, month - 1));
+    let (hour, minute, second) = clock(unix_ns);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
 fn date_and_time(unix_ns: u64) -> String {
-    let seconds = unix_ns / NANOS_PER_SECOND;
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (year, month, day) = civil(unix_ns / NANOS_PER_SECOND / 86_400);
+    let (hour, minute, second) = clock(unix_ns);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+}
+
+fn clock(unix_ns: u64) -> (u64, u64, u64) {
+    let seconds = unix_ns / NANOS_PER_SECOND;
+    (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
 }
 
 /// Year, month and day of a day counted from 1970-01-01.
@@ -374,6 +393,20 @@ mod tests {
         assert_eq!(
             time_utc_millis(1_795_230_764_123_999_999),
             "2026-11-21T03:12:44.123Z"
+        );
+    }
+
+    #[test]
+    fn http_has_words_in_its_dates() {
+        let seconds = |seconds: u64| time_http(seconds * NANOS_PER_SECOND);
+        check(
+            seconds,
+            &[
+                (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+                (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+                (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+                (1_795_230_764, "Sat, 21 Nov 2026 03:12:44 GMT"),
+            ],
         );
     }
 

@@ -60,7 +60,7 @@ pub(crate) async fn converse(
             Sniff::Need => {}
             Sniff::Text => return text::converse(&mut peer, &bytes, false).await,
             Sniff::Machine => return machine::converse(&mut peer, &bytes).await,
-            Sniff::BadRequest(failure) => return http::refuse(&mut peer, &failure).await,
+            Sniff::BadRequest(failure) => return http::refuse(&peer, &bytes, &failure).await,
             Sniff::Http => return http::converse(peer, bytes).await,
             Sniff::Refuse(failure) => return peer.dismiss(&failure).await,
         }

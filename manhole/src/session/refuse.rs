@@ -1,7 +1,8 @@
 //! Telling a stranger that it may not come in, in the language it speaks.
 
+use super::http;
 use crate::{
-    model::{Code, Failure},
+    model::Failure,
     rt::{Stream, timeout},
 };
 use std::{os::fd::AsRawFd, time::Duration};
@@ -15,7 +16,7 @@ pub(crate) async fn refuse(stream: Stream, failure: Failure) {
         .await
         .unwrap_or(false);
     let reply = match http {
-        true => response(&failure),
+        true => http::response(failure.code.http_status(), &failure.to_string()),
         false => format!("{failure}\n"),
     };
     // A fresh socket buffer takes a few hundred bytes at once; who does not read them loses them.
@@ -34,19 +35,6 @@ async fn speaks_http(stream: &Stream) -> bool {
         }
     }
     false
-}
-
-fn response(failure: &Failure) -> String {
-    let body = format!("{failure}\n");
-    let (status, header) = match failure.code {
-        Code::Busy => ("503 Service Unavailable", "Retry-After: 5\r\n"),
-        _ => ("403 Forbidden", ""),
-    };
-    format!(
-        "HTTP/1.1 {status}\r\n{header}Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
-         X-Go-Pprof: 1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
 }
 
 async fn drain(stream: &Stream) {

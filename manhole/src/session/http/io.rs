@@ -4,7 +4,7 @@
 use super::super::{outlet::Outlet, peer::Peer};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io::{ErrorKind, Result},
     pin::Pin,
     rc::Rc,
@@ -19,6 +19,7 @@ pub(super) struct Io {
     peer: Rc<Peer>,
     replay: Vec<u8>,
     pace: Pace,
+    begun: Rc<Cell<bool>>,
 }
 
 /// How the reader keeps up.
@@ -43,7 +44,14 @@ impl Io {
             peer,
             replay,
             pace: Pace::default(),
+            begun: Rc::default(),
         }
+    }
+
+    /// Set once a request was handed over: what hyper writes before that is its own answer to what it
+    /// takes for no request, and is held back.
+    pub(super) fn begun(&self) -> Rc<Cell<bool>> {
+        self.begun.clone()
     }
 
     /// The reader's pace, to be watched beside the connection.
@@ -84,6 +92,9 @@ impl Read for Io {
 
 impl Write for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        if !self.begun.get() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         loop {
             match self.peer.stream.try_write(bytes) {
                 Ok(count) => {

@@ -8,6 +8,7 @@ mod body;
 mod head;
 mod index;
 mod io;
+mod refusal;
 mod reply;
 mod routes;
 
@@ -19,22 +20,24 @@ use super::{
 };
 use crate::{command::Cancel, model::Failure, rt};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
+use refusal::Refusal;
 use std::{convert::Infallible, rc::Rc, time::Instant};
 
+pub(super) use refusal::response;
+
 /// Serves the request that `bytes` begin.
-pub(super) async fn converse(mut peer: Peer, mut bytes: Vec<u8>) {
-    if let Err((status, text)) = read_head(&mut peer, &mut bytes).await {
-        let reply = reply::raw(status, &text);
-        let _ = peer.write(reply.as_bytes()).await;
-        return peer.close().await;
+pub(super) async fn converse(peer: Peer, mut bytes: Vec<u8>) {
+    if let Err(refusal) = read_head(&peer, &mut bytes).await {
+        return refusal::turn_away(&peer, &bytes, refusal).await;
     }
     let cancel = Cancel::default();
     let _stop = super::text::StopOnDrop(cancel.clone());
     let _busy = peer.connection.running();
     let peer = Rc::new(peer);
-    let io = io::Io::new(peer.clone(), bytes);
-    let pace = io.pace();
+    let io = io::Io::new(peer.clone(), bytes.clone());
+    let (pace, begun) = (io.pace(), io.begun());
     let service = service_fn(|request: Request<Incoming>| {
+        begun.set(true);
         let (peer, cancel) = (peer.clone(), cancel.clone());
         async move { Ok::<Response<body::Body>, Infallible>(reply::answer(peer, cancel, request).await) }
     });
@@ -47,24 +50,29 @@ pub(super) async fn converse(mut peer: Peer, mut bytes: Vec<u8>) {
         .max_buf_size(4 * head::LONGEST);
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let mut look = rt::interval(LOOK);
-    loop {
+    let ended = loop {
         match race(&mut connection, look.tick()).await {
-            First::A(_) => break,
+            First::A(ended) => break ended,
             First::B(_) if peer.hung_up() || pace.too_slow() => return,
             First::B(_) => {}
         }
+    };
+    match ended {
+        // hyper had its reasons, and an answer of its own that was held back.
+        Err(error) if !begun.get() => {
+            let refusal = Refusal::new(400, format!("this is no request to be served: {error}"));
+            refusal::turn_away(&peer, &bytes, refusal).await;
+        }
+        _ => peer.close().await,
     }
-    peer.close().await;
 }
 
 /// Answers what is HTTP, but no request that can be served.
-pub(super) async fn refuse(peer: &mut Peer, failure: &Failure) {
-    let reply = reply::raw(failure.code.http_status(), &failure.to_string());
-    let _ = peer.write(reply.as_bytes()).await;
-    peer.close().await;
+pub(super) async fn refuse(peer: &Peer, bytes: &[u8], failure: &Failure) {
+    refusal::turn_away(peer, bytes, failure.into()).await;
 }
 
-async fn read_head(peer: &mut Peer, bytes: &mut Vec<u8>) -> Result<(), (u16, String)> {
+async fn read_head(peer: &Peer, bytes: &mut Vec<u8>) -> Result<(), Refusal> {
     let until = Instant::now() + PARTIAL;
     let mut buffer = [0; 4096];
     while !head::complete(bytes)? {
@@ -72,15 +80,13 @@ async fn read_head(peer: &mut Peer, bytes: &mut Vec<u8>) -> Result<(), (u16, Str
         match peer.read(&mut buffer, left).await {
             Read::Data(chunk) => bytes.extend_from_slice(chunk),
             Read::Quiet => {
-                return Err((
-                    408,
-                    "the request's head was not finished in 30 s".to_owned(),
-                ));
+                let text = "the request's head was not finished in 30 s";
+                return Err(Refusal::new(408, text));
             }
             Read::Eof | Read::Gone => {
-                return Err((400, "the request's head is not complete".to_owned()));
+                return Err(Refusal::new(400, "the request's head is not complete"));
             }
-            Read::Evicted => return Err((503, peer.evicted().text)),
+            Read::Evicted => return Err(Refusal::new(503, peer.evicted().text)),
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use super::{
     application,
     body::Body,
     index,
+    refusal::{self, RETRY_AFTER, TEXT},
     routes::{self, Route},
 };
 use crate::{
@@ -24,11 +25,10 @@ type Reply = Response<Body>;
 const NOSNIFF: HeaderName = header::X_CONTENT_TYPE_OPTIONS;
 const GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
 const ACTS: HeaderName = HeaderName::from_static("x-manhole");
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers a request.
 pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Incoming>) -> Reply {
-    let line = line(&request);
+    let line = refusal::line(request.method().as_str(), request.uri().path());
     if let Err((status, text)) = acceptable(&request) {
         return turned_away(&peer, line, status, &text);
     }
@@ -73,12 +73,6 @@ fn acceptable(request: &Request<Incoming>) -> Result<(), (u16, String)> {
             );
             return Err((403, text));
         }
-    }
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err((
-            501,
-            "a request's body needs a Content-Length; Transfer-Encoding is not served".to_owned(),
-        ));
     }
     if content_length(headers) > application::BODY_MAX {
         return Err((
@@ -280,25 +274,9 @@ fn page(peer: &Peer, headers: &HeaderMap) -> Reply {
     }
 }
 
-/// The method and the path for the audit, secrets masked; the query stays out.
-fn line(request: &Request<Incoming>) -> String {
-    let path = command::decode(request.uri().path());
-    let (prefix, rest) = match path.strip_prefix("/cmd/") {
-        Some(rest) => ("/cmd/", rest),
-        None => ("", path.as_str()),
-    };
-    let words: Vec<String> = rest.split(['/', ' ']).map(str::to_owned).collect();
-    let masked = command::masked(&words).replace(' ', "/");
-    format!("{} {prefix}{masked}", request.method())
-}
-
 /// A request that is not even looked into: audited all the same.
 fn turned_away(peer: &Peer, line: String, status: u16, text: &str) -> Reply {
-    let code = match status {
-        403 => Code::Denied,
-        405 => Code::Usage,
-        _ => Code::Protocol,
-    };
+    let code = refusal::code(status);
     let entry = peer.entry(Dialect::Http, line);
     peer.state.audit.add(entry.record(code.name(), 0, 0));
     plain(status, text)
@@ -326,7 +304,7 @@ pub(super) fn error(failure: &Failure) -> Reply {
     if failure.code == Code::Busy {
         reply
             .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     }
     reply
 }
@@ -339,19 +317,6 @@ fn plain(status: u16, text: &str) -> Reply {
         .insert(GO_PPROF, HeaderValue::from_static("1"));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     reply
-}
-
-/// The same before there is a request that hyper could answer.
-pub(super) fn raw(status: u16, text: &str) -> String {
-    let reason = StatusCode::from_u16(status)
-        .ok()
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or("Error");
-    format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: {TEXT}\r\nX-Content-Type-Options: nosniff\r\nX-Go-Pprof: 1\r\n\
-         Connection: close\r\nContent-Length: {}\r\n\r\n{text}\n",
-        text.len() + 1
-    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Whole conversations over a socket pair, without an island: what goes in, what comes out.
 
+mod http;
+
 use super::*;
 use crate::{
     command::{Access, Nobody},
@@ -249,101 +251,6 @@ fn a_cancel_is_heard_while_a_reply_pours_out() {
 }
 
 #[test]
-fn http_serves_one_request_with_its_length() {
-    let reply = talk("GET /cmd/version?json=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
-    for header in [
-        "Content-Type: application/json",
-        "X-Content-Type-Options: nosniff",
-        "Content-Length: ",
-    ] {
-        assert!(reply.contains(header), "{header}: {reply}");
-    }
-    assert!(reply.contains("\"name\":\"demo\""), "{reply}");
-}
-
-#[test]
-fn what_http_does_not_serve_gets_its_status() {
-    let check = |request: &str, status: &str| {
-        let reply = talk(request);
-        assert!(
-            reply.starts_with(&format!("HTTP/1.1 {status}")),
-            "{request:?}: {reply}"
-        );
-    };
-    check("GET /nope HTTP/1.1\r\nHost: x\r\n\r\n", "404");
-    check("GET /debug/pprof HTTP/1.1\r\nHost: x\r\n\r\n", "301");
-    check("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403");
-    check(
-        "GET / HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n\r\n",
-        "403",
-    );
-    check(
-        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "501",
-    );
-    check(
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n",
-        "413",
-    );
-    check("PUT / HTTP/1.1\r\nHost: x\r\n\r\n", "405");
-    check("GET /cmd/audit?rows=0 HTTP/1.1\r\nHost: x\r\n\r\n", "400");
-    check(
-        &format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65)),
-        "431",
-    );
-    check("GET / HTTP/1.1\nHost: x\n\n", "400");
-}
-
-#[test]
-fn a_path_that_acts_takes_a_header_that_no_page_can_send() {
-    let answer = |_: &crate::Request| crate::Response::text("done");
-    crate::app::routes::register("/test/act", Level::Control, answer).unwrap();
-    crate::sys::origin::claim();
-    crate::app::activate();
-    let state = state();
-    let ask = |level, header: &str| {
-        let (mut client, _) = connect(level, &state);
-        let request = format!("POST /test/act HTTP/1.1\r\nHost: x\r\n{header}\r\n");
-        client.write_all(request.as_bytes()).unwrap();
-        let mut reply = String::new();
-        client.read_to_string(&mut reply).unwrap();
-        reply
-    };
-    assert!(ask(Level::Control, "").starts_with("HTTP/1.1 403 "));
-    assert!(ask(Level::Inspect, "X-Manhole: 1\r\n").starts_with("HTTP/1.1 403 "));
-    assert!(state.audit.records().iter().all(|r| r.result == "denied"));
-    // Other tests share the two places for calls of the application.
-    while !ask(Level::Control, "X-Manhole: 1\r\n").ends_with("\r\n\r\ndone") {}
-    let records = state.audit.records();
-    assert!(records.iter().any(|record| record.result == "begun"));
-}
-
-#[test]
-fn what_http_turns_away_is_audited_without_its_secrets() {
-    let state = state();
-    let check = |request: &str, line: &str, result: &str| {
-        let (mut client, _) = connect(Level::View, &state);
-        client.write_all(request.as_bytes()).unwrap();
-        client.read_to_end(&mut Vec::new()).unwrap();
-        let last = state.audit.records().pop().unwrap();
-        assert_eq!((last.line.as_str(), last.result), (line, result));
-    };
-    let origin = "GET /cmd/env HTTP/1.1\r\nOrigin: http://x\r\n\r\n";
-    check(origin, "GET /cmd/env", "denied");
-    let site = "GET /?token=t HTTP/1.1\r\nHost: \u{e9}vil.example\r\n\r\n";
-    check(site, "GET /", "denied");
-    let two = "GET / HTTP/1.1\r\nHost: x\r\nHost: evil.example\r\n\r\n";
-    check(two, "GET /", "denied");
-    let set = "POST /cmd/vars%20set/db.password/hunter2 HTTP/1.1\r\nX-Manhole: 1\r\n\r\n";
-    check(set, "vars set db.password ***", "denied");
-    let unknown = "POST /cmd/nope/db.password/hunter2 HTTP/1.1\r\nX-Manhole: 1\r\n\r\n";
-    check(unknown, "POST /cmd/nope/db.password/***", "unknown");
-    let elsewhere = "PUT /x/token+t HTTP/1.1\r\n\r\n";
-    check(elsewhere, "PUT /x/token/***", "usage");
-}
-
-#[test]
 fn every_first_byte_has_an_end() {
     for byte in 0..=255_u8 {
         let (mut client, _) = connect(Level::View, &state());
@@ -403,13 +310,4 @@ fn every_command_is_audited_whatever_became_of_it() {
             .iter()
             .all(|record| record.uid == 7 && record.dialect == "text")
     );
-}
-
-#[test]
-fn variables_are_a_page_and_no_download() {
-    for path in ["/debug/vars", "/metrics"] {
-        let reply = talk(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-        assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
-        assert!(!reply.contains("Content-Disposition"), "{reply}");
-    }
 }
