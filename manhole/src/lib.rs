@@ -87,6 +87,7 @@ pub use model::Level;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing {
+    pub use crate::model::stack;
     pub use crate::names;
     pub use crate::protocol::*;
     pub use crate::render::escape;

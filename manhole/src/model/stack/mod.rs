@@ -5,8 +5,10 @@
 //! disk: so a dump travels as JSON and loses nothing on the way.
 
 mod folded;
+mod json;
 
 pub use folded::{Folded, Full, FullFrame, Group, Line, Section, SectionKind};
+pub use json::{from_json, to_json};
 
 /// What every thread was doing at one moment.
 #[derive(Clone, Debug, PartialEq, Default)]
