@@ -5,6 +5,7 @@
 //! `render::json` writes the same cells in base units. So the two cannot drift apart, and a command
 //! never formats a number itself.
 
+use super::stack::Stacks;
 use serde_json::Value;
 
 /// How bad a verdict is.
@@ -246,6 +247,9 @@ pub enum Block {
     Value(Cell),
     /// Data for programs only, under a name.
     Data(&'static str, Value),
+    /// Threads with their stacks: their groups for people, everything for programs.
+    #[allow(dead_code)] // until `stacks` is a command
+    Stacks(Box<Stacks>),
 }
 
 /// What a command found out.

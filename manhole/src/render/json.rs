@@ -1,6 +1,6 @@
 //! An answer for programs: one line, base units, nothing left out.
 
-use super::{Provenance, cell, escape, units};
+use super::{Provenance, cell, escape, stacks, units};
 use crate::model::{Answer, Block, Cell, Fields, Show, Table, Verdict};
 use serde_json::{Map, Value, json};
 
@@ -44,6 +44,7 @@ fn data(blocks: &[Block]) -> Map<String, Value> {
             Block::Data(key, value) => {
                 data.insert((*key).to_owned(), value.clone());
             }
+            Block::Stacks(found) => data.extend(stacks::json(&found.dump, &found.folded)),
             Block::Table(_) | Block::Fields(_) | Block::Lines(_) => {}
         }
     }

@@ -12,6 +12,7 @@ pub mod json;
 mod layout;
 pub(crate) mod mask;
 pub mod openmetrics;
+pub mod stacks;
 pub mod text;
 pub mod units;
 

@@ -2,7 +2,7 @@
 //!
 //! Lines that begin with `#` are never data.
 
-use super::{Provenance, cell, escape, layout, units};
+use super::{Provenance, cell, escape, layout, stacks, units};
 use crate::model::{Answer, Block, Cell, Fields, Show, Table};
 
 /// What depends on who reads.
@@ -73,6 +73,10 @@ fn block(block: &Block) -> String {
         Block::Fields(data) if data.show != Show::Json => fields(data),
         Block::Lines(lines) => lines.iter().map(|text| line(text)).collect(),
         Block::Value(value) => cell::bare(value) + "\n",
+        Block::Stacks(data) => {
+            let rows = stacks::rows(&data.folded).into_iter();
+            rows.map(|row| row.text + "\n").collect()
+        }
         Block::Table(_) | Block::Fields(_) | Block::Data(..) => String::new(),
     }
 }

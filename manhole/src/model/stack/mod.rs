@@ -10,6 +10,15 @@ mod json;
 pub use folded::{Folded, Full, FullFrame, Group, Line, Section, SectionKind};
 pub use json::{from_json, to_json};
 
+/// What an answer about stacks consists of.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Stacks {
+    /// What was read.
+    pub dump: Dump,
+    /// The same for people.
+    pub folded: Folded,
+}
+
 /// What every thread was doing at one moment.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Dump {
