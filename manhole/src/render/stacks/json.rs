@@ -1,15 +1,28 @@
 //! Stacks for programs: what people see, by section and group, and the dump behind it.
 
 use super::super::cell;
-use crate::model::stack::{self, Dump, Folded, Group, Line, Section};
+use crate::model::stack::{self, Dump, Folded, Full, Group, Line, Section};
 use serde_json::{Map, Value, json};
 
 /// The fields of the data: the dump's, and `sections`.
 pub(in super::super) fn json(dump: &Dump, folded: &Folded) -> Map<String, Value> {
     let mut fields = stack::to_json(dump);
+    if let Some(threads) = fields.get_mut("threads") {
+        folded.full.iter().for_each(|full| describe(full, threads));
+    }
     let sections = folded.sections.iter().map(section);
     fields.insert("sections".to_owned(), sections.collect());
     fields
+}
+
+/// What an unfolded thread is and does goes to where its stack is.
+fn describe(full: &Full, threads: &mut Value) {
+    let mut threads = threads.as_array_mut().into_iter().flatten();
+    let own = threads.find(|thread| thread.get("tid") == Some(&full.tid.into()));
+    if let Some(fields) = own.and_then(Value::as_object_mut) {
+        fields.insert("role".to_owned(), full.role.as_str().into());
+        fields.insert("doing".to_owned(), full.doing.as_str().into());
+    }
 }
 
 fn section(section: &Section) -> Value {
@@ -39,7 +52,15 @@ fn group(group: &Group) -> Value {
 
 fn line(line: &Line) -> Value {
     match line {
-        Line::Frame { name, place, app } => json!({"name": name, "place": place, "app": app}),
+        Line::Frame {
+            name,
+            place,
+            remark,
+            app,
+            uncertain,
+        } => {
+            json!({"name": name, "place": place, "remark": remark, "app": app, "uncertain": uncertain})
+        }
         Line::Folded {
             count,
             of,

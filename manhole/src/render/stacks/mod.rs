@@ -1,8 +1,9 @@
-//! Folded stacks for people, in at most 100 columns, and for programs.
+//! Stacks for people, in at most 100 columns, and for programs.
 //!
 //! A line says what it is, so that the client can show the application's frames bold and the folded
 //! ones dim without reading the text again.
 
+mod full;
 mod json;
 mod wrap;
 
@@ -51,6 +52,12 @@ pub fn rows(folded: &Folded) -> Vec<Row> {
             rows.push(row(Tone::Blank, String::new()));
         }
         self::section(section, &mut rows);
+    }
+    for thread in &folded.full {
+        if !rows.is_empty() {
+            rows.push(row(Tone::Blank, String::new()));
+        }
+        full::thread(thread, &mut rows);
     }
     rows
 }
@@ -103,21 +110,22 @@ fn group(group: &Group, names: usize, rows: &mut Vec<Row>) {
         last.push_str(&escape::one_line(&group.doing));
     }
     rows.extend(lines.into_iter().map(|line| row(Tone::Head, line)));
-    let place = place(&group.lines);
-    rows.extend(group.lines.iter().map(|line| self::line(line, place)));
-}
-
-/// Where the files of a stack begin: further right when a name needs it and the files leave room.
-fn place(lines: &[Line]) -> usize {
-    let frames = lines.iter().filter_map(|line| match line {
+    let frames = group.lines.iter().filter_map(|line| match line {
         Line::Frame { name, place, .. } if !place.is_empty() => Some((width(name), width(place))),
         _ => None,
     });
+    let place = place(INDENT, frames);
+    rows.extend(group.lines.iter().map(|line| self::line(line, place)));
+}
+
+/// Where the files of a stack begin, given the widths of its names and files: further right when a
+/// name needs it and the files leave room.
+fn place(indent: usize, frames: impl Iterator<Item = (usize, usize)>) -> usize {
     let (name, place) = frames.fold((0, 0), |(name, place), frame| {
         (name.max(frame.0), place.max(frame.1))
     });
     let room = WIDTH.saturating_sub(place).max(PLACE);
-    (INDENT + name + 2).clamp(PLACE, room)
+    (indent + name + 2).clamp(PLACE, room)
 }
 
 fn line(line: &Line, place: usize) -> Row {
@@ -125,10 +133,13 @@ fn line(line: &Line, place: usize) -> Row {
         Line::Frame {
             name,
             place: file,
+            remark,
             app,
+            uncertain,
         } => {
-            let tone = if *app { Tone::App } else { Tone::Foreign };
-            row(tone, two(&escape::one_line(name), file, place))
+            let right = if file.is_empty() { remark } else { file };
+            let name = escape::one_line(name) + doubt(*uncertain);
+            row(tone(*app), two(INDENT, &name, right, place))
         }
         Line::Folded {
             count,
@@ -146,10 +157,27 @@ fn line(line: &Line, place: usize) -> Row {
     }
 }
 
-/// A name, and what belongs to it at column `place`.
-fn two(name: &str, right: &str, place: usize) -> String {
-    let mut line = format!("{:INDENT$}{name}", "");
+fn tone(app: bool) -> Tone {
+    match app {
+        true => Tone::App,
+        false => Tone::Foreign,
+    }
+}
+
+/// The mark of a frame that may not be a caller at all.
+fn doubt(uncertain: bool) -> &'static str {
+    match uncertain {
+        true => " (?)",
+        false => "",
+    }
+}
+
+/// A name behind `indent` columns, and what belongs to it at column `place`, or further left when it
+/// would not fit there.
+fn two(indent: usize, name: &str, right: &str, place: usize) -> String {
+    let mut line = format!("{:indent$}{name}", "");
     if !right.is_empty() {
+        let place = place.min(WIDTH.saturating_sub(width(right)));
         let padding = place.saturating_sub(line.chars().count()).max(2);
         line.extend(std::iter::repeat_n(' ', padding));
         line.push_str(&escape::one_line(right));
@@ -176,10 +204,14 @@ fn folded(count: usize, of: &[String], role: Option<&str>, top: &[String], place
             left.push_str(&format!(" and {} more", of.len() - at));
             break;
         }
-        left.push_str(if at == 0 { " of " } else { ", " });
+        left.push_str(match name.starts_with("and ") {
+            _ if at == 0 => " of ",
+            true => " ",
+            false => ", ",
+        });
         left.push_str(&escape::one_line(name));
     }
-    two(&(left + &role), &top.join(", "), place)
+    two(INDENT, &(left + &role), &top.join(", "), place)
 }
 
 #[cfg(test)]

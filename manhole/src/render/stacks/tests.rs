@@ -3,14 +3,16 @@
 use super::*;
 use crate::model::{
     Cell,
-    stack::{Dump, SectionKind},
+    stack::{Dump, Full, FullFrame, SectionKind, ThreadStack},
 };
 
 fn frame(name: &str, place: &str) -> Line {
     Line::Frame {
         name: name.to_owned(),
         place: place.to_owned(),
+        remark: String::new(),
         app: true,
+        uncertain: false,
     }
 }
 
@@ -295,7 +297,7 @@ fn programs_get_the_groups_with_their_facts_and_the_dump() {
             "groups": [{
                 "tids": [7], "names": "worker", "doing": "sleeps", "wait": "sleep",
                 "lines": [
-                    {"name": "a::b", "place": "src/a.rs:1", "app": true},
+                    {"name": "a::b", "place": "src/a.rs:1", "remark": "", "app": true, "uncertain": false},
                     {"folded": 3, "of": ["tokio"], "role": "worker", "top": []},
                     {"remark": "(why)"},
                 ],
@@ -303,4 +305,91 @@ fn programs_get_the_groups_with_their_facts_and_the_dump() {
         }])
     );
     assert_eq!(json["threads"], serde_json::json!([]));
+}
+
+#[test]
+fn frames_say_what_is_doubtful_about_them() {
+    let inlined = Line::Frame {
+        name: "axum::handler::Handler::call{}".to_owned(),
+        place: String::new(),
+        remark: "(inlined here: probably one of your handlers)".to_owned(),
+        app: false,
+        uncertain: true,
+    };
+    let lines = [inlined, folded(26, &["axum", "and others"], "worker", &[])];
+    check(
+        vec![sections(
+            SectionKind::Run,
+            "RUN",
+            "",
+            vec![group(&[1], "w", "", &lines)],
+        )],
+        &[
+            "RUN   1 thread",
+            "   1  w           1",
+            "        axum::handler::Handler::call{} (?)             (inlined here: probably one of your handlers)",
+            "        … 26 of axum and others (worker)",
+        ],
+    );
+}
+
+#[test]
+fn unfolded_threads_come_one_by_one() {
+    let frame = |number, name: &str, place: &str, module: &str| FullFrame {
+        number,
+        name: name.to_owned(),
+        place: place.to_owned(),
+        module: module.to_owned(),
+        app: module.is_empty(),
+        ..FullFrame::default()
+    };
+    let thread = Full {
+        tid: 4766,
+        name: "tokio-rt-worker".to_owned(),
+        role: "blocking".to_owned(),
+        state: 'S',
+        doing: "sleeps; probably holds lock A".to_owned(),
+        cpu_ns: 200_000,
+        stack_bytes: Some(5300),
+        unchanged_since_unix_ns: Some(1_795_270_831_000_000_000),
+        frames: vec![
+            frame(0, "clock_nanosleep", "", "libc.so.6"),
+            frame(1, "checkout::flush::write_page", "src/flush.rs:1", ""),
+        ],
+        end: "no unwind information here".to_owned(),
+    };
+    let bare = Full {
+        tid: 7,
+        name: "x".to_owned(),
+        state: 'R',
+        ..Full::default()
+    };
+    let folded = Folded {
+        full: vec![thread, bare],
+        ..Folded::default()
+    };
+    let lines: Vec<String> = rows(&folded).into_iter().map(|row| row.text).collect();
+    assert_eq!(
+        lines,
+        [
+            "4766  tokio-rt-worker  blocking   sleeps; probably holds lock A",
+            "      sleep, cpu 0.2 ms, 5.18 KiB of stack, unchanged since 2026-11-21T14:20:31Z",
+            "   0  clock_nanosleep                                      libc.so.6",
+            "   1  checkout::flush::write_page                          src/flush.rs:1",
+            "   …  no unwind information here",
+            "",
+            "7  x",
+            "      run, cpu 0",
+        ]
+    );
+    let dump = Dump {
+        threads: vec![ThreadStack {
+            tid: 4766,
+            ..ThreadStack::default()
+        }],
+        ..Dump::default()
+    };
+    let json = json(&dump, &folded);
+    assert_eq!(json["threads"][0]["role"], "blocking");
+    assert_eq!(json["threads"][0]["doing"], "sleeps; probably holds lock A");
 }
