@@ -15,7 +15,6 @@ mod dispatch;
 mod env;
 mod fds;
 mod gc;
-mod glob;
 mod help;
 mod info;
 mod limits;

@@ -8,6 +8,7 @@ mod answer;
 mod args;
 mod caller;
 mod failure;
+pub(crate) mod glob;
 mod level;
 pub(crate) mod order;
 mod spec;

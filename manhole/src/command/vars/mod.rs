@@ -10,11 +10,12 @@ pub(super) mod set;
 mod show;
 pub(super) mod watch;
 
-use super::{Command, Context, Endpoint, Run, glob, plural, suggest};
+use super::{Command, Context, Endpoint, Run, plural, suggest};
 use crate::{
     app::vars::{self, Reading},
     model::{
         Answer, ArgSpec, ArgType, Block, Complete, Example, Failure, Group, Impact, Level, Spec,
+        glob,
     },
 };
 

@@ -4,7 +4,6 @@
 //! for costs three or four more. The console's own threads are counted and left out. Nothing is
 //! stopped or signalled.
 
-mod calls;
 mod stat;
 mod still;
 mod wait;

@@ -4,8 +4,10 @@
 //! daemon that dropped root may not read its own; then `wchan`, the kernel function that it sleeps
 //! in, tells at least the kind of wait.
 
-use super::calls::{self, Shape};
-use crate::probe::fds::{Descriptor, Socket};
+use crate::{
+    probe::fds::{Descriptor, Socket},
+    sys::calls::{self, Shape},
+};
 
 /// What a thread waits for.
 #[derive(Clone, Debug, PartialEq)]

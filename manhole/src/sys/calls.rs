@@ -2,7 +2,7 @@
 
 /// What a blocking call waits for, as far as its number and arguments say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// A futex: lock, condition variable, park, join.
     Futex,
     /// Time.
@@ -18,7 +18,7 @@ pub(super) enum Shape {
 }
 
 /// The name of a call in answers, and its shape; `None` when it is not known to block.
-pub(super) fn find(number: i64) -> Option<(&'static str, Shape)> {
+pub(crate) fn find(number: i64) -> Option<(&'static str, Shape)> {
     CALLS
         .iter()
         .find(|(own, _, _)| *own == number)
@@ -47,7 +47,7 @@ mod linux {
         (number as i64, name, shape)
     }
 
-    pub(in super::super) const CALLS: &[Call] = &[
+    pub(super) const CALLS: &[Call] = &[
         call(libc::SYS_futex, "futex", Futex),
         call(libc::SYS_nanosleep, "sleep", Sleep),
         call(libc::SYS_clock_nanosleep, "sleep", Sleep),
