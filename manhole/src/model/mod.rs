@@ -11,6 +11,8 @@ mod failure;
 pub(crate) mod glob;
 mod level;
 pub(crate) mod order;
+#[allow(dead_code)] // until `cpu` is a command
+pub mod profile;
 mod spec;
 #[allow(dead_code, unused_imports)] // until `stacks` is a command
 pub mod stack;

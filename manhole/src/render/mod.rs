@@ -12,6 +12,8 @@ pub mod json;
 mod layout;
 pub(crate) mod mask;
 pub mod openmetrics;
+#[allow(dead_code)] // until `cpu` is a command
+pub mod pprof;
 pub mod stacks;
 pub mod text;
 pub mod units;
