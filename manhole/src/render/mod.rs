@@ -6,6 +6,8 @@
 #![allow(unreachable_pub)] // the command-line client and the fuzzers use some of these
 
 mod cell;
+#[allow(dead_code)] // until `cpu` is a command
+pub mod collapsed;
 pub mod escape;
 pub mod expvar;
 pub mod json;
