@@ -12,6 +12,8 @@ pub(crate) mod fork;
 pub(crate) mod leader;
 pub(crate) mod list;
 pub(crate) mod malloc;
+#[allow(dead_code)] // until `stacks` is a command
+pub(crate) mod memory;
 mod object;
 pub(crate) mod origin;
 pub(crate) mod peer;

@@ -118,9 +118,9 @@ pub(crate) const ABSENCES: &[Absence] = &[
         "the library never starts a process",
     ),
     only_in(
-        &["sys/activation.rs"],
+        &["sys/activation.rs", "sys/stacks/disposition.rs"],
         "libc::sigaction(",
-        "no signal handler but the one that activates a dormant console",
+        "no signal handler but the ones that activate a dormant console and copy stacks",
     ),
     never(
         "User::from",

@@ -3,8 +3,34 @@
 //! Nobody is stopped: each thread copies its own registers and at most 64 KiB of its stack into a
 //! slot and goes on. What the copy means is found out later, on a thread of ours.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+mod area;
+mod collect;
+mod copy;
+mod disposition;
+mod handler;
+mod send;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod turn;
+mod value;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+use aarch64 as arch;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as arch;
+
 use nix::errno::Errno;
 use std::time::Duration;
+
+/// The atomics of the slots' protocol, for which a test has others.
+mod atomics {
+    pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
 
 /// The registers that unwinding and the name of a wait need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,11 +99,11 @@ pub(crate) enum Unusable {
 /// # Errors
 /// When nobody can be asked; nothing was sent then.
 pub(crate) fn collect(
-    _signal: i32,
-    _tids: &[u32],
-    _patience: Duration,
-    _keep_going: &dyn Fn() -> bool,
-    _each: &mut dyn FnMut(u32, Result<Copied<'_>, Missing>),
+    signal: i32,
+    tids: &[u32],
+    patience: Duration,
+    keep_going: &dyn Fn() -> bool,
+    each: &mut dyn FnMut(u32, Result<Copied<'_>, Missing>),
 ) -> Result<(), Unusable> {
-    Err(Unusable::NoMemory)
+    collect::collect(signal, tids, patience, keep_going, each)
 }
