@@ -88,9 +88,13 @@ pub use model::Level;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::model::stack;
-    pub use crate::names;
     pub use crate::protocol::*;
     pub use crate::render::escape;
+
+    /// Names, in a place of their own.
+    pub mod names {
+        pub use crate::names::{crate_of, demangle, is_derive, origin, place, short};
+    }
 }
 
 /// The README's examples are compiled, so that they stay true.

@@ -149,7 +149,7 @@ fn inherent<'a>(on: &'a str, prefix: &Path<'a>, depth: usize) -> Path<'a> {
             derived: false,
         },
         Type::Parameter => Path {
-            segments: vec![on],
+            segments: vec!["_"],
             ..Path::default()
         },
     }
