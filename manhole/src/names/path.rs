@@ -148,10 +148,7 @@ fn inherent<'a>(on: &'a str, prefix: &Path<'a>, depth: usize) -> Path<'a> {
             of_crate: "core",
             derived: false,
         },
-        Type::Parameter => Path {
-            segments: vec!["_"],
-            ..Path::default()
-        },
+        Type::Parameter => Path::default(),
     }
 }
 
