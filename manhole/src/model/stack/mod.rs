@@ -10,6 +10,8 @@ mod json;
 pub use folded::{Folded, Full, FullFrame, Group, Line, Section, SectionKind};
 pub use json::{from_json, to_json};
 
+use std::sync::Arc;
+
 /// What an answer about stacks consists of.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Stacks {
@@ -129,7 +131,10 @@ pub struct Frame {
     /// Found by searching the stack for a plausible return address, not by unwind information.
     pub uncertain: bool,
     /// Innermost first: functions inlined here, then the one whose code it is. Empty: no name.
-    pub functions: Vec<Function>,
+    ///
+    /// Shared by all frames of the same address: a thousand threads that wait in the same place
+    /// have their names once.
+    pub functions: Arc<[Function]>,
     /// Whether the inlined functions of this frame are known, so that none is missing from `functions`.
     pub inlines_known: bool,
 }

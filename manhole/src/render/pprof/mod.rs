@@ -160,7 +160,7 @@ impl<'a> Writer<'a, '_> {
         message.uint(1, at as u64 + 1);
         message.uint(2, frame.module.map_or(0, |module| u64::from(module) + 1));
         message.uint(3, frame.address);
-        for function in &frame.functions {
+        for function in frame.functions.iter() {
             let mut line = Message::default();
             line.uint(1, self.function(function, functions));
             line.uint(2, u64::from(function.line.unwrap_or(0)));

@@ -108,11 +108,11 @@ fn function(name: &str, mangled: &str, line: u32) -> Function {
 }
 
 fn sample_profile() -> Profile {
-    let frame = |address, functions| Frame {
+    let frame = |address, functions: Vec<Function>| Frame {
         address,
         module: Some(0),
         uncertain: false,
-        functions,
+        functions: functions.into(),
         inlines_known: true,
     };
     let lookup = || function("checkout::Cache<T>::lookup", "_RNvCheckoutLookup", 41);

@@ -21,8 +21,9 @@ const FUNCTIONS: usize = 1 << 10;
 const CRATES: usize = 1 << 10;
 /// Longest text in bytes: names of generic functions can be this long.
 const TEXT: usize = 1 << 16;
-/// Most memory in bytes for the frames of all threads: a few bytes of JSON can stand for many.
-const MEMORY: usize = 256 << 20;
+/// Most memory in bytes for the frames of all threads: a few bytes of JSON can stand for many. What
+/// their functions take is theirs together, and of the size of the JSON.
+const MEMORY: usize = 64 << 20;
 
 type Fields = Map<String, Value>;
 /// The field that is wrong, and what is wrong with it.
@@ -38,7 +39,7 @@ pub fn from_json(data: &Value) -> Read<Dump> {
     let modules: Vec<Module> = modules.iter().map(module).collect::<Read<_>>()?;
     let frames = list(data, "frames", FRAMES)?;
     let frames = frames.iter().map(|value| frame(value, modules.len()));
-    let frames = Shared::new(frames.collect::<Read<_>>()?);
+    let frames = Shared(frames.collect::<Read<_>>()?);
     let threads = list(data, "threads", THREADS)?;
     let mut room = MEMORY;
     let mut read = |value| thread(value, &frames, &mut room);
@@ -57,42 +58,19 @@ pub fn from_json(data: &Value) -> Read<Dump> {
     })
 }
 
-/// The frames that threads refer to, and what a copy of each takes.
-struct Shared {
-    frames: Vec<(Frame, usize)>,
-}
+/// The frames that threads refer to.
+struct Shared(Vec<Frame>);
 
 impl Shared {
-    fn new(frames: Vec<Frame>) -> Self {
-        let sized = |frame: Frame| {
-            let size = memory(&frame);
-            (frame, size)
-        };
-        Self {
-            frames: frames.into_iter().map(sized).collect(),
-        }
-    }
-
     fn get(&self, place: &Value, room: &mut usize) -> Read<Frame> {
         let place = place.as_u64().and_then(|place| usize::try_from(place).ok());
-        let known = place.and_then(|place| self.frames.get(place));
-        let (frame, size) = known.ok_or("threads.frames: a place in data.frames is wanted")?;
+        let known = place.and_then(|place| self.0.get(place));
+        let frame = known.ok_or("threads.frames: a place in data.frames is wanted")?;
         *room = room
-            .checked_sub(*size)
+            .checked_sub(size_of::<Frame>())
             .ok_or("threads.frames: the stacks are too long altogether")?;
         Ok(frame.clone())
     }
-}
-
-fn memory(frame: &Frame) -> usize {
-    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let texts = frame.functions.iter().map(|function| {
-        function.name.len()
-            + length(&function.mangled)
-            + length(&function.file)
-            + size_of::<Function>()
-    });
-    size_of::<Frame>() + texts.sum::<usize>()
 }
 
 fn thread(value: &Value, frames: &Shared, room: &mut usize) -> Read<ThreadStack> {
