@@ -23,7 +23,7 @@ const CRATES: usize = 1 << 10;
 const TEXT: usize = 1 << 16;
 /// Most memory in bytes for the frames of all threads: a few bytes of JSON can stand for many. What
 /// their functions take is theirs together, and of the size of the JSON.
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 32 << 20;
 
 type Fields = Map<String, Value>;
 /// The field that is wrong, and what is wrong with it.
