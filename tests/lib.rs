@@ -9,6 +9,7 @@
 //! Nothing sleeps blindly either: waits are for a condition ([`wait`]), with a bound so generous
 //! that only a defect reaches it.
 
+pub mod built;
 pub mod conn;
 pub mod golden;
 pub mod http;
@@ -20,6 +21,8 @@ pub mod procfs;
 pub mod pty;
 mod queue;
 pub mod scratch;
+pub mod stacks;
+pub mod storm;
 pub mod text;
 pub mod users;
 pub mod victim;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Programs and the Debian packages that bring them.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("nc", "netcat-openbsd"),
     ("nc.openbsd", "netcat-openbsd"),
     ("ncat", "ncat"),
@@ -24,6 +24,7 @@ const PACKAGES: [(&str, &str); 13] = [
     ("nsenter", "util-linux"),
     ("mount", "mount"),
     ("tar", "tar"),
+    ("strip", "binutils"),
 ];
 
 /// Where a program is.

@@ -44,8 +44,16 @@ fn open_to_all(path: &Path) {
 
 /// A copy of `program` that every user can run: the build may lie in somebody's home directory.
 pub fn program(program: &Path) -> PathBuf {
+    match program.starts_with(&*RUN) {
+        true => program.to_owned(),
+        false => copy(program, &RUN),
+    }
+}
+
+/// A copy in `dir`, made by the first who asks.
+pub(crate) fn copy(program: &Path, dir: &Path) -> PathBuf {
     static COPY: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let copy = RUN.join(program.file_name().expect("a program's file"));
+    let copy = dir.join(program.file_name().expect("a program's file"));
     let _one_at_a_time = COPY
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -60,6 +68,19 @@ pub fn program(program: &Path) -> PathBuf {
         open_to_all(&copy);
     }
     copy
+}
+
+/// A directory of this run that is called `name`, the same one each time.
+pub(crate) fn own(name: &str) -> PathBuf {
+    let dir = RUN.join(name);
+    match fs::create_dir(&dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => {
+            made.expect("a directory of our own");
+            open_to_all(&dir);
+        }
+    }
+    dir
 }
 
 /// A directory that is removed with everything in it when it is dropped.

@@ -1,0 +1,319 @@
+//! `stacks` again and again while a process is in uproar, and what became of both.
+
+use crate::{procfs, stacks::Look, text, victim::Setup, victim::Victim, wait};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// The storm's own threads on stacks that are not theirs: a handler's, a coroutine's. Their stacks
+/// end where that one does.
+const ELSEWHERE: [&str; 2] = ["s-coroutines", "s-handlers"];
+/// Calls that a signal may interrupt in spite of SA_RESTART. Of std it is receiving with a time-out.
+const INTERRUPTIBLE: [&str; 9] = [
+    "poll",
+    "epoll_wait",
+    "udp_timeout",
+    "nanosleep",
+    "clock_nanosleep",
+    "select",
+    "futex_timed",
+    "sem_timedwait",
+    "sigtimedwait",
+];
+/// Memory in KiB that a run may add: heaps of a process that allocates on many threads grow a little
+/// by themselves, and a leak of a few KiB in each look comes to more.
+const GROWTH: u64 = 48 << 10;
+
+/// A storm that is to be.
+#[derive(Clone, Debug)]
+pub struct Storm {
+    /// The library that is loaded and unloaded; `None` where that cannot be.
+    pub plugin: Option<PathBuf>,
+    /// Kinds of work to leave out.
+    pub without: Vec<String>,
+    /// How many threads stand in known places.
+    pub known: usize,
+    /// How many looks at least.
+    pub looks: usize,
+    /// How long at least.
+    pub time: Duration,
+    /// What share of the stacks must be complete.
+    pub complete_percent: f64,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Looks that were answered.
+    pub looks: usize,
+    /// Looks that were not, by the code of the error.
+    pub refused: BTreeMap<String, usize>,
+    /// Threads that were asked on stacks of their own, and how many of these stacks are complete.
+    pub asked: usize,
+    /// See there.
+    pub complete: usize,
+    /// Threads by how they answered.
+    pub answers: BTreeMap<String, usize>,
+    /// Stacks of threads that answered, by where they end.
+    pub ends: BTreeMap<String, usize>,
+    /// From the request to the end of the reply, sorted.
+    pub times: Vec<Duration>,
+    /// What the process did meanwhile, and the signals it sent and got.
+    pub counts: BTreeMap<String, u64>,
+    /// Calls: how often each returned, and how often early.
+    pub calls: BTreeMap<String, (u64, u64)>,
+    /// Early in the run and at its end: descriptors, threads, resident KiB.
+    pub footprint: [(usize, usize, u64); 2],
+    /// What must not be.
+    pub problems: Vec<String>,
+}
+
+impl Storm {
+    /// A short one.
+    pub fn short(plugin: Option<PathBuf>) -> Self {
+        Self {
+            plugin,
+            without: Vec::new(),
+            known: 20,
+            looks: 100,
+            time: Duration::ZERO,
+            complete_percent: 99.0,
+        }
+    }
+
+    /// Has a victim storm, and looks.
+    ///
+    /// # Panics
+    /// When the victim does not even start.
+    pub fn run(&self, setup: Setup) -> Report {
+        let mut victim = setup.start();
+        let mut report = Report::default();
+        victim.tell("own_urg");
+        victim.install("");
+        let socket = victim.socket();
+        let plugin = self.plugin.as_ref();
+        let plugin = plugin.map_or(String::new(), |path| format!("plugin={}", path.display()));
+        let without = self.without.join(",");
+        victim.tell(&format!(
+            "storm known={} without={without} {plugin}",
+            self.known
+        ));
+        wait::until_true("the storm has begun", || {
+            let counts = numbers(&victim.tell("storm_counts"));
+            counts.get("usr1").is_some_and(|rounds| *rounds > 2)
+        });
+        let begin = Instant::now();
+        let half_way =
+            |report: &Report| report.looks * 2 >= self.looks && begin.elapsed() * 2 >= self.time;
+        let mut early = false;
+        while report.looks < self.looks || begin.elapsed() < self.time {
+            report.look(&socket);
+            if !report.problems.is_empty() && !procfs::lives(victim.pid()) {
+                return report;
+            }
+            if !early && half_way(&report) {
+                report.footprint[0] = footprint(&victim);
+                early = true;
+            }
+        }
+        report.footprint[1] = footprint(&victim);
+        report.end(&mut victim);
+        report.judge(self);
+        report
+    }
+}
+
+/// Descriptors, threads without those that come and go, resident KiB.
+fn footprint(victim: &Victim) -> (usize, usize, u64) {
+    let pid = victim.pid();
+    let threads = procfs::threads(pid);
+    let passing = |name: &str| ["stacked", "s-plugins"].contains(&name) || name.starts_with("c-");
+    let staying = threads.iter().filter(|(_, name)| !passing(name));
+    (
+        procfs::fds(pid, pid).len(),
+        staying.count(),
+        procfs::rss_kib(pid),
+    )
+}
+
+/// `a=1 b=2`.
+fn numbers(text: &str) -> BTreeMap<String, u64> {
+    let words = text.split(' ').filter_map(|word| word.split_once('='));
+    let numbers = words.filter_map(|(key, number)| Some((key.to_owned(), number.parse().ok()?)));
+    numbers.collect()
+}
+
+impl Report {
+    fn look(&mut self, socket: &Path) {
+        let start = Instant::now();
+        let reply = text::run(socket, "stacks --json");
+        self.times.push(start.elapsed());
+        let Some(look) = Look::read(&reply) else {
+            let code = text::code(&reply).unwrap_or("no reply").to_owned();
+            if code != "busy" {
+                let line = reply.lines().next().unwrap_or_default();
+                self.problems.push(format!("a look was answered {line:?}"));
+            }
+            *self.refused.entry(code).or_default() += 1;
+            return;
+        };
+        self.looks += 1;
+        for thread in &look.threads {
+            *self.answers.entry(thread.answer.clone()).or_default() += 1;
+            if ELSEWHERE.contains(&thread.name.as_str()) {
+                continue;
+            }
+            match thread.answer.as_str() {
+                "blocks" | "uninterruptible" | "stopped" | "not-asked" => continue,
+                "stack" => *self.ends.entry(thread.end.clone()).or_default() += 1,
+                _ => {}
+            }
+            self.asked += 1;
+            self.complete += usize::from(thread.complete());
+        }
+        self.check_known(&look);
+    }
+
+    /// A stack that is complete is the right one.
+    fn check_known(&mut self, look: &Look) {
+        let wrong = look
+            .known()
+            .find(|(thread, place)| thread.complete() && thread.own_functions() != *place);
+        if let Some((thread, place)) = wrong
+            && self.problems.len() < 10
+        {
+            self.problems
+                .push(format!("{place:?} is where this stands: {thread:#?}"));
+        }
+    }
+
+    fn end(&mut self, victim: &mut Victim) {
+        if !procfs::lives(victim.pid()) {
+            let said = victim.stderr();
+            self.problems
+                .push(format!("the process ended; it said {said}"));
+            return;
+        }
+        match victim.ask("storm_end") {
+            Ok(counts) => self.counts = numbers(&counts),
+            Err(error) => self.problems.push(error),
+        }
+        let calls = victim.tell("calls_end");
+        let rows = calls.split(' ').filter_map(|row| {
+            let mut words = row.split(':');
+            let name = words.next()?.to_owned();
+            Some((
+                name,
+                (words.next()?.parse().ok()?, words.next()?.parse().ok()?),
+            ))
+        });
+        self.calls = rows.collect();
+        victim.release();
+        let status = victim.wait();
+        if !status.success() {
+            self.problems
+                .push(format!("the process ended with {status}"));
+        }
+    }
+
+    fn judge(&mut self, storm: &Storm) {
+        self.times.sort();
+        let percent = self.complete_percent();
+        if percent < storm.complete_percent {
+            let wanted = storm.complete_percent;
+            let problem = format!("{percent:.2} % of the stacks are complete, not {wanted} %");
+            self.problems.push(problem);
+        }
+        for signal in ["urgent", "usr1"] {
+            let count = |what: &str| self.counts.get(&format!("{signal}_{what}"));
+            if count("sent") != count("handled") {
+                let counts = (count("sent"), count("handled"));
+                self.problems
+                    .push(format!("{signal}: sent and handled {counts:?}"));
+            }
+        }
+        for (name, (_, early)) in &self.calls {
+            if *early > 0 && !INTERRUPTIBLE.contains(&name.as_str()) {
+                let problem = format!("{name} came back early {early} times");
+                self.problems.push(problem);
+            }
+        }
+        let [(fds, threads, kib), (fds_after, threads_after, kib_after)] = self.footprint;
+        // The work itself opens some for a moment: pipes, children's ends, connections.
+        if fds_after > fds + 30 || threads_after > threads + 12 || kib_after > kib + GROWTH {
+            self.problems.push(format!("it grew: {:?}", self.footprint));
+        }
+    }
+
+    /// The share of complete stacks.
+    pub fn complete_percent(&self) -> f64 {
+        100.0 * self.complete as f64 / self.asked.max(1) as f64
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |percent: usize| {
+            let last = self.times.len().saturating_sub(1);
+            let time = self.times.get(last * percent / 100);
+            time.copied().unwrap_or_default().as_secs_f64() * 1e3
+        };
+        writeln!(
+            f,
+            "looks       {} answered, refused {:?}",
+            self.looks, self.refused
+        )?;
+        writeln!(
+            f,
+            "a look      p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms",
+            time(50),
+            time(99),
+            time(100)
+        )?;
+        writeln!(f, "threads     {:?}", self.answers)?;
+        writeln!(
+            f,
+            "complete    {} of {} asked on their own stacks, {:.3} %; ends {:?}",
+            self.complete,
+            self.asked,
+            self.complete_percent(),
+            self.ends
+        )?;
+        writeln!(
+            f,
+            "meanwhile   {}",
+            list(&self.counts, |count| count.to_string())
+        )?;
+        let early: BTreeMap<_, _> = self
+            .calls
+            .iter()
+            .filter(|(_, (_, early))| *early > 0)
+            .collect();
+        writeln!(
+            f,
+            "interrupted {}",
+            list(&early, |(returned, early)| format!("{early} of {returned}"))
+        )?;
+        let [(fds, threads, kib), (fds_after, threads_after, kib_after)] = self.footprint;
+        writeln!(
+            f,
+            "half-way -> end: descriptors {fds} -> {fds_after}, threads {threads} -> {threads_after}, resident {kib} -> {kib_after} KiB"
+        )?;
+        match self.problems.as_slice() {
+            [] => writeln!(f, "no problem"),
+            problems => problems
+                .iter()
+                .try_for_each(|text| writeln!(f, "PROBLEM     {text}")),
+        }
+    }
+}
+
+fn list<K: fmt::Display, V>(map: &BTreeMap<K, V>, show: impl Fn(&V) -> String) -> String {
+    let entries = map
+        .iter()
+        .map(|(key, value)| format!("{key} {}", show(value)));
+    entries.collect::<Vec<String>>().join(", ")
+}
