@@ -19,6 +19,8 @@ mod process;
 #[path = "../bin/victim/raw.rs"]
 mod raw;
 mod runtime;
+#[path = "../bin/victim/sandbox.rs"]
+mod sandbox;
 mod signals;
 mod steps;
 mod storm;
@@ -40,5 +42,6 @@ fn main() {
             .or_else(|| interrupted::perform(name, words))
             .or_else(|| storm::perform(name, words))
             .or_else(|| process::perform(name, words))
+            .or_else(|| sandbox::perform(name, words))
     });
 }

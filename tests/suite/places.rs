@@ -125,32 +125,3 @@ fn without_proc_the_console_answers_what_it_can() {
     }
     assert_eq!(victim.status(), "Listening");
 }
-
-#[test]
-fn without_close_range_and_unshare_the_host_keeps_running() {
-    // strace answers for the kernel, as an old seccomp profile would.
-    let inject = "--inject=close_range,unshare:error=EPERM";
-    let mut victim = setup()
-        .by([
-            "strace",
-            "-f",
-            "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            "trace=close_range,unshare",
-            inject,
-            "--",
-        ])
-        .start();
-    victim.install("");
-    victim.tell("register good");
-    let socket = victim.socket();
-    assert_eq!(text::run(&socket, "app echo on"), "on\n");
-    let info = text::run(&socket, "info");
-    assert!(
-        info.contains("shared") || info.contains("descriptor table"),
-        "it says what is missing: {info}"
-    );
-    assert_eq!(victim.tell("shutdown"), "Closed");
-}

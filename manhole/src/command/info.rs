@@ -236,7 +236,7 @@ fn missing(state: &State, identity: &Identity) -> Vec<String> {
     let mut missing = island.missing;
     if let Some(why) = island.shared_table {
         missing.push(format!(
-            "the descriptor table is shared with the process ({why}): at its limit no client can connect"
+            "the descriptor table is shared with the process ({why}): at its limit no client can connect, and if it closes what is not its own the console ends"
         ));
     }
     missing.extend(

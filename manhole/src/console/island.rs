@@ -1,13 +1,16 @@
 //! The console's own thread: its descriptor table, its socket, its runtime.
 
-use super::{Status, builder, environment::Environment, exit, handle::Inner, hooks::Console};
+use super::{Status, builder, environment::Environment, exit, handle::Inner, hooks::Console, tick};
 use crate::{
-    app::channel::{self, Receiver, Sender},
+    app::{
+        channel::{self, Receiver, Sender},
+        messages,
+    },
     command::State,
     model::Level,
     rt,
     sys::{
-        self,
+        self, own,
         table::{self, TableKind},
     },
     transport::{
@@ -147,9 +150,19 @@ fn live(inner: &Arc<Inner>, plan: Plan) -> Result<(), String> {
         tick: serve::TICK,
     };
     // Conversations end with the loop; nobody waits for a worker that is slow to notice.
-    rt::block_on(serve::run(setup))
-        .and_then(|served| served)
-        .map_err(|error| format!("failed to watch the console's socket: {error}"))
+    let served = rt::block_on(serve::run(setup)).and_then(|served| served);
+    served.map_err(|error| {
+        let why = match own::is_lost(&error) {
+            true => error.to_string(),
+            false => format!("failed to watch the console's socket: {error}"),
+        };
+        // Before it listened `install` says what went wrong.
+        if inner.status() == Status::Listening {
+            messages::warn(format!("the console has ended: {why}"));
+            tick::late_messages();
+        }
+        why
+    })
 }
 
 /// Leaves the host's descriptor table, taking the listener along if there is one.

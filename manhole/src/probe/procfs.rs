@@ -3,6 +3,7 @@
 //! Every read is bounded, and an absent or unreadable file is `None`. A read costs 3 to 10 us: open,
 //! read, close.
 
+use crate::sys::own::Own;
 use std::{fs::File, io::Read, path::Path, str::FromStr};
 
 /// Room for the usual file: otherwise std would feel its way with reads of 32 bytes.
@@ -10,11 +11,15 @@ const USUAL: usize = 4096;
 /// The most that [`bytes`] and [`text`] read; whatever may be larger is read line by line.
 const LIMIT: u64 = 1 << 20;
 
+/// Opens a file that is read line by line.
+pub(crate) fn open(path: impl AsRef<Path>) -> Option<Own<File>> {
+    File::open(path).ok().map(Own::new)
+}
+
 /// The bytes of a file, at most 1 MiB of them.
 pub(crate) fn bytes(path: impl AsRef<Path>) -> Option<Vec<u8>> {
-    let file = File::open(path).ok()?;
     let mut content = Vec::with_capacity(USUAL);
-    file.take(LIMIT).read_to_end(&mut content).ok()?;
+    open(path)?.take(LIMIT).read_to_end(&mut content).ok()?;
     Some(content)
 }
 

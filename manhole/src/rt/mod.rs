@@ -1,4 +1,4 @@
-//! The island's own event loop: tasks, Unix sockets and timers on one thread, over epoll.
+//! The island's own event loop: tasks, Unix sockets and timers on one thread, over `poll`.
 //!
 //! Why not tokio's runtime: with its feature `signal`, which nearly every service switches on, all
 //! runtimes of a process share one self-pipe by descriptor *number*. The island has a descriptor
@@ -8,8 +8,9 @@
 //! with the host, and nothing here is unsafe.
 //!
 //! One thread polls every task; wakers may be called from the island's workers, never from a thread
-//! of the host. Idle, the loop sleeps in `epoll_wait` until the next timer.
+//! of the host. Idle, the loop sleeps in `poll` until the next timer.
 
+mod bell;
 mod net;
 mod reactor;
 mod tasks;
@@ -59,10 +60,10 @@ pub(crate) fn is_here() -> bool {
 
 /// Runs `main` on this thread until it ends; tasks that are not done by then are dropped.
 ///
-/// Costs two descriptors: the epoll and an eventfd for wakes from other threads.
+/// Costs one descriptor, an eventfd for wakes from other threads; two where the table is shared.
 ///
 /// # Errors
-/// When these cannot be had, or epoll fails.
+/// When these cannot be had, or are ours no longer ([`crate::sys::own::Lost`]).
 pub(crate) fn block_on<T>(main: impl Future<Output = T>) -> io::Result<T> {
     let looped = Rc::new(Loop {
         reactor: Reactor::new()?,

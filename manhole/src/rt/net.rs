@@ -1,11 +1,13 @@
 //! Unix stream sockets of the loop.
 
 use super::{Loop, current, reactor::Direction};
+use crate::sys::own::Own;
 use std::{
     future::poll_fn,
     io::{self, ErrorKind, Read, Write},
+    net::Shutdown,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+        fd::{AsFd, BorrowedFd},
         unix::net::{UnixListener, UnixStream},
     },
     rc::Rc,
@@ -14,34 +16,33 @@ use std::{
 
 /// A socket known to a loop, which forgets it when this is dropped.
 struct Registered<S: AsFd> {
-    socket: S,
+    socket: Rc<Own<S>>,
     key: u64,
     on: Rc<Loop>,
 }
 
-impl<S: AsFd> Registered<S> {
+impl<S: AsFd + 'static> Registered<S> {
     fn new(socket: S) -> io::Result<Self> {
         let on = current().ok_or_else(|| io::Error::other("no event loop on this thread"))?;
-        let key = on.reactor.register(socket.as_fd())?;
+        let socket = Rc::new(Own::new(socket));
+        let key = on.reactor.register(socket.clone());
         Ok(Self { socket, key, on })
     }
 
     fn poll_ready(&self, direction: Direction, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ready =
-            self.on
-                .reactor
-                .poll_ready(self.key, self.socket.as_fd(), direction, cx.waker());
-        match ready {
-            Ok(false) => Poll::Pending,
-            Ok(true) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(error)),
+        if let Err(error) = self.socket.get() {
+            return Poll::Ready(Err(error));
+        }
+        match self.on.reactor.poll_ready(self.key, direction, cx.waker()) {
+            false => Poll::Pending,
+            true => Poll::Ready(Ok(())),
         }
     }
 }
 
 impl<S: AsFd> Drop for Registered<S> {
     fn drop(&mut self) {
-        self.on.reactor.deregister(self.key, self.socket.as_fd());
+        self.on.reactor.deregister(self.key);
     }
 }
 
@@ -55,7 +56,7 @@ impl Stream {
     /// Takes a connection into this thread's loop.
     ///
     /// # Errors
-    /// Without a loop on this thread, or when epoll refuses it.
+    /// Without a loop on this thread.
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Registered::new(stream).map(Self)
@@ -66,7 +67,7 @@ impl Stream {
     /// # Errors
     /// `WouldBlock` when nothing is; otherwise what the kernel says.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| (&self.0.socket).read(buffer))
+        retry(|| self.0.socket.get()?.read(buffer))
     }
 
     /// Writes what fits. std sends with MSG_NOSIGNAL, so a closed peer is an error and no SIGPIPE.
@@ -74,7 +75,17 @@ impl Stream {
     /// # Errors
     /// `WouldBlock` when nothing fits; otherwise what the kernel says.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        retry(|| (&self.0.socket).write(bytes))
+        retry(|| self.0.socket.get()?.write(bytes))
+    }
+
+    /// Says to the peer that nothing more will come; reading goes on.
+    pub(crate) fn shut_down_write(&self) {
+        // It may be gone already.
+        let _ = self
+            .0
+            .socket
+            .get()
+            .and_then(|socket| socket.shutdown(Shutdown::Write));
     }
 
     /// Waits until there is something to read, the end included. Safe to drop.
@@ -98,15 +109,10 @@ impl Stream {
     }
 }
 
+/// For calls that change nothing: with a shared table the number may be another's by now.
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.socket.as_fd()
-    }
-}
-
-impl AsRawFd for Stream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.socket.as_raw_fd()
     }
 }
 
@@ -117,7 +123,7 @@ impl Listener {
     /// Takes a listener into this thread's loop.
     ///
     /// # Errors
-    /// Without a loop on this thread, or when epoll refuses it.
+    /// Without a loop on this thread.
     pub(crate) fn new(listener: UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Registered::new(listener).map(Self)
@@ -126,7 +132,7 @@ impl Listener {
     /// The next connection.
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
         loop {
-            match self.0.socket.accept() {
+            match self.0.socket.get()?.accept() {
                 Ok((stream, _)) => return Poll::Ready(Stream::new(stream)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),

@@ -1,27 +1,24 @@
-//! Waiting for sockets, timers and wakes in one `epoll_wait`.
+//! Waiting for sockets, timers and wakes in one `poll`.
+//!
+//! Not epoll, which pays off with hundreds of sockets: there are some dozens here at most. It keeps
+//! nothing in the kernel, so there is no second place to be kept in step, nothing that a forked
+//! child shares with its parent, and one descriptor less.
 
 use super::tasks::Alarm;
 use nix::{
     errno::Errno,
-    sys::{
-        epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
-        eventfd::{EfdFlags, EventFd},
-    },
+    poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
     io,
-    os::fd::BorrowedFd,
+    os::fd::AsFd,
+    rc::Rc,
     sync::Arc,
     task::Waker,
     time::Instant,
 };
-
-/// The key of the bell among the sockets' keys.
-const BELL: u64 = 0;
-/// Events taken at a time.
-const EVENTS: usize = 64;
 
 /// A timer: when, and a number that tells equal times apart.
 pub(super) type Timer = (Instant, u64);
@@ -40,8 +37,8 @@ struct Side {
     ready: bool,
 }
 
-#[derive(Default)]
 struct Source {
+    socket: Rc<dyn AsFd>,
     read: Side,
     write: Side,
 }
@@ -54,23 +51,21 @@ impl Source {
         }
     }
 
-    /// What is waited for. One-shot: a socket that nobody waits for wakes nobody, whatever its
-    /// state is.
-    fn interest(&self) -> EpollFlags {
-        let mut flags = EpollFlags::EPOLLONESHOT;
-        if self.read.waiter.is_some() {
-            flags |= EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP;
-        }
-        if self.write.waiter.is_some() {
-            flags |= EpollFlags::EPOLLOUT;
-        }
-        flags
+    /// One that nobody waits for wakes nobody, whatever its state is.
+    fn is_waited_for(&self) -> bool {
+        self.read.waiter.is_some() || self.write.waiter.is_some()
+    }
+
+    fn poll_fd(&self) -> PollFd<'_> {
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::POLLIN, self.read.waiter.is_some());
+        events.set(PollFlags::POLLOUT, self.write.waiter.is_some());
+        PollFd::new(self.socket.as_fd(), events)
     }
 }
 
-/// The epoll and everything that waits in it.
+/// Everything that is waited for.
 pub(super) struct Reactor {
-    epoll: Epoll,
     alarm: Arc<Alarm>,
     sources: RefCell<HashMap<u64, Source>>,
     timers: RefCell<BTreeMap<Timer, Waker>>,
@@ -79,15 +74,11 @@ pub(super) struct Reactor {
 
 impl Reactor {
     pub(super) fn new() -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         Ok(Self {
-            epoll,
-            alarm: Alarm::new(bell),
+            alarm: Alarm::new()?,
             sources: RefCell::default(),
             timers: RefCell::default(),
-            next: Cell::new(BELL + 1),
+            next: Cell::new(0),
         })
     }
 
@@ -101,46 +92,39 @@ impl Reactor {
     }
 
     /// Registers a socket that nobody waits for yet.
-    pub(super) fn register(&self, fd: BorrowedFd<'_>) -> io::Result<u64> {
+    pub(super) fn register(&self, socket: Rc<dyn AsFd>) -> u64 {
         let key = self.number();
-        self.epoll
-            .add(fd, EpollEvent::new(EpollFlags::EPOLLONESHOT, key))?;
-        self.sources.borrow_mut().insert(key, Source::default());
-        Ok(key)
+        let source = Source {
+            socket,
+            read: Side::default(),
+            write: Side::default(),
+        };
+        self.sources.borrow_mut().insert(key, source);
+        key
     }
 
-    /// Forgets a socket before it is closed: with a duplicate of it open elsewhere the kernel would
-    /// keep watching it.
-    pub(super) fn deregister(&self, key: u64, fd: BorrowedFd<'_>) {
-        let _ = self.epoll.delete(fd);
+    /// Forgets a socket.
+    pub(super) fn deregister(&self, key: u64) {
         let forgotten = self.sources.borrow_mut().remove(&key);
         drop(forgotten);
     }
 
     /// Whether the socket became ready since it was last asked; if not, `waker` is called when it
     /// does.
-    pub(super) fn poll_ready(
-        &self,
-        key: u64,
-        fd: BorrowedFd<'_>,
-        direction: Direction,
-        waker: &Waker,
-    ) -> io::Result<bool> {
+    pub(super) fn poll_ready(&self, key: u64, direction: Direction, waker: &Waker) -> bool {
         let mut sources = self.sources.borrow_mut();
         let Some(source) = sources.get_mut(&key) else {
-            return Ok(true); // the caller's next read or write says what is wrong
+            return true; // the caller's next read or write says what is wrong
         };
         let side = source.side(direction);
         if std::mem::take(&mut side.ready) {
-            return Ok(true);
+            return true;
         }
         match &side.waiter {
-            Some(waiter) if waiter.will_wake(waker) => return Ok(false),
+            Some(waiter) if waiter.will_wake(waker) => {}
             _ => side.waiter = Some(waker.clone()),
         }
-        let mut event = EpollEvent::new(source.interest(), key);
-        self.epoll.modify(fd, &mut event)?;
-        Ok(false)
+        false
     }
 
     /// Sets or renews a timer.
@@ -154,62 +138,81 @@ impl Reactor {
     }
 
     /// Sleeps until something happens, and wakes whoever it concerns.
+    ///
+    /// # Errors
+    /// [`crate::sys::own::Lost`], and what `poll` says.
     pub(super) fn sleep(&self) -> io::Result<()> {
-        let mut events = [EpollEvent::empty(); EVENTS];
+        self.alarm.bell().check()?;
         let patience = match self.alarm.go_to_sleep() {
             true => self.until_next_timer(),
-            false => EpollTimeout::ZERO,
+            false => PollTimeout::ZERO,
         };
-        let waited = self.epoll.wait(&mut events, patience);
+        let events = self.wait(patience);
         self.alarm.get_up();
-        let count = match waited {
-            Ok(count) => count,
-            Err(Errno::EINTR) => 0,
-            Err(errno) => return Err(errno.into()),
-        };
-        for event in events.iter().take(count) {
-            self.on_event(event);
-        }
+        let woken = self.take_waiters(&events?);
+        woken.into_iter().for_each(Waker::wake);
         self.fire_timers();
         Ok(())
     }
 
+    /// Waits; which sockets are ready, and for what.
+    fn wait(&self, patience: PollTimeout) -> io::Result<Vec<(u64, PollFlags)>> {
+        let sources = self.sources.borrow();
+        let waited = || sources.iter().filter(|(_, source)| source.is_waited_for());
+        let sockets = waited().map(|(_, source)| source.poll_fd());
+        let bell = PollFd::new(self.alarm.bell().as_fd(), PollFlags::POLLIN);
+        let mut fds: Vec<PollFd<'_>> = sockets.chain([bell]).collect();
+        match poll(&mut fds, patience) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(Vec::new()),
+            Err(errno) => return Err(errno.into()),
+        }
+        if fds.last().is_some_and(|bell| bell.any() != Some(false)) {
+            self.alarm.bell().hush();
+        }
+        let events = waited().zip(&fds).map(|((key, _), fd)| {
+            // What nix has no name for is a reason to look as well.
+            (*key, fd.revents().unwrap_or(PollFlags::POLLERR))
+        });
+        Ok(events.filter(|(_, events)| !events.is_empty()).collect())
+    }
+
+    fn take_waiters(&self, events: &[(u64, PollFlags)]) -> Vec<Waker> {
+        let broken = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+        let mut sources = self.sources.borrow_mut();
+        let mut woken = Vec::new();
+        for (key, events) in events {
+            let Some(source) = sources.get_mut(key) else {
+                continue;
+            };
+            let sides = [
+                (&mut source.read, PollFlags::POLLIN),
+                (&mut source.write, PollFlags::POLLOUT),
+            ];
+            for (side, event) in sides {
+                if events.intersects(event | broken)
+                    && let Some(waiter) = side.waiter.take()
+                {
+                    side.ready = true;
+                    woken.push(waiter);
+                }
+            }
+        }
+        woken
+    }
+
     /// Rounded up to the next millisecond: a sleep that ends early would spin until it is time.
-    fn until_next_timer(&self) -> EpollTimeout {
+    fn until_next_timer(&self) -> PollTimeout {
         let timers = self.timers.borrow();
         let Some(((at, _), _)) = timers.first_key_value() else {
-            return EpollTimeout::NONE;
+            return PollTimeout::NONE;
         };
         let left = at.saturating_duration_since(Instant::now());
         let millis = left.as_nanos().div_ceil(1_000_000);
         i32::try_from(millis)
             .ok()
-            .and_then(|millis| EpollTimeout::try_from(millis).ok())
-            .unwrap_or(EpollTimeout::MAX)
-    }
-
-    fn on_event(&self, event: &EpollEvent) {
-        if event.data() == BELL {
-            let _ = self.alarm.bell().read(); // empties it; EAGAIN if it is empty
-            return;
-        }
-        let flags = event.events();
-        let broken = flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
-        let readable = broken || flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP);
-        let writable = broken || flags.contains(EpollFlags::EPOLLOUT);
-        let mut woken = Vec::new();
-        // A one-shot event disarms both sides. Whoever waits for the other one is woken too, finds
-        // nothing, and arms it again.
-        if let Some(source) = self.sources.borrow_mut().get_mut(&event.data()) {
-            for (direction, ready) in [(Direction::Read, readable), (Direction::Write, writable)] {
-                let side = source.side(direction);
-                if let Some(waiter) = side.waiter.take() {
-                    side.ready = ready;
-                    woken.push(waiter);
-                }
-            }
-        }
-        woken.into_iter().for_each(Waker::wake);
+            .and_then(|millis| PollTimeout::try_from(millis).ok())
+            .unwrap_or(PollTimeout::MAX)
     }
 
     fn fire_timers(&self) {

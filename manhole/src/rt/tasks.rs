@@ -1,9 +1,9 @@
 //! Tasks and their wakers: which ones are to be polled next.
 
-use super::Task;
-use nix::{errno::Errno, sys::eventfd::EventFd};
+use super::{Task, bell::Bell};
 use std::{
     collections::{HashMap, VecDeque},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -68,16 +68,18 @@ pub(super) struct Alarm {
     queue: Mutex<VecDeque<Id>>,
     /// Whether the loop sleeps or is about to: only then the bell is rung.
     asleep: AtomicBool,
-    bell: EventFd,
+    bell: Bell,
 }
 
 impl Alarm {
-    pub(super) fn new(bell: EventFd) -> Arc<Self> {
-        Arc::new(Self {
+    /// # Errors
+    /// When there is no descriptor for the bell.
+    pub(super) fn new() -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
             queue: Mutex::default(),
             asleep: AtomicBool::new(false),
-            bell,
-        })
+            bell: Bell::new()?,
+        }))
     }
 
     /// The task to poll next.
@@ -98,7 +100,7 @@ impl Alarm {
         self.asleep.store(false, Ordering::SeqCst);
     }
 
-    pub(super) fn bell(&self) -> &EventFd {
+    pub(super) fn bell(&self) -> &Bell {
         &self.bell
     }
 
@@ -141,8 +143,7 @@ impl Wake for TaskWaker {
         }
         self.alarm.queue().push_back(self.id);
         if self.alarm.asleep.load(Ordering::SeqCst) {
-            // EAGAIN: the counter is full, so the loop is being woken anyway.
-            while self.alarm.bell.write(1) == Err(Errno::EINTR) {}
+            self.alarm.bell.ring();
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use std::{
     io::ErrorKind,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::AsFd,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -98,14 +98,11 @@ impl Peer {
     ///
     /// Asks the kernel itself: the runtime's idea of readiness lags behind what has arrived.
     pub(super) fn read_now<'a>(&self, buffer: &'a mut [u8]) -> Read<'a> {
-        loop {
-            return match nix::unistd::read(self.stream.as_fd(), buffer) {
-                Ok(0) => Read::Eof,
-                Ok(count) => Read::Data(buffer.get(..count).unwrap_or_default()),
-                Err(nix::errno::Errno::EINTR) => continue,
-                Err(nix::errno::Errno::EAGAIN) => Read::Quiet,
-                Err(_) => Read::Gone,
-            };
+        match self.stream.try_read(buffer) {
+            Ok(0) => Read::Eof,
+            Ok(count) => Read::Data(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Read::Quiet,
+            Err(_) => Read::Gone,
         }
     }
 
@@ -161,8 +158,7 @@ impl Peer {
     /// Ends the conversation: no more from us, and what the client still sends is dropped for a
     /// moment, so that it gets to read all of ours.
     pub(super) async fn close(&self) {
-        let _ =
-            nix::sys::socket::shutdown(self.stream.as_raw_fd(), nix::sys::socket::Shutdown::Write);
+        self.stream.shut_down_write();
         let until = Instant::now() + DRAIN;
         let mut buffer = [0; 4096];
         while let Read::Data(_) = self

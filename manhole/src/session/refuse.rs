@@ -5,7 +5,7 @@ use crate::{
     model::Failure,
     rt::{Stream, timeout},
 };
-use std::{os::fd::AsRawFd, time::Duration};
+use std::time::Duration;
 
 /// A refused client gets this long to say what it speaks, and as long to read the answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(crate) async fn refuse(stream: Stream, failure: Failure) {
     };
     // A fresh socket buffer takes a few hundred bytes at once; who does not read them loses them.
     let _ = stream.try_write(reply.as_bytes());
-    let _ = nix::sys::socket::shutdown(stream.as_raw_fd(), nix::sys::socket::Shutdown::Write);
+    stream.shut_down_write();
     let _ = timeout(PATIENCE, drain(&stream)).await;
 }
 

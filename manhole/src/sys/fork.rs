@@ -1,10 +1,10 @@
 //! What happens in a forked child: nearly nothing, and that on purpose.
 //!
 //! A child has the memory of the console and none of its threads. Tearing anything down there
-//! would reach back: deregistering from the copied epoll descriptor disconnects the parent. So
-//! the handler stores atomics and leaks the rest. Two exceptions, both asked for: descriptors
-//! that a shared table leaked into the child are closed by number, and a child that wants its
-//! own console gets a thread that makes it one. vfork, clone and posix_spawn run no handler;
+//! would reach back: shutting a copied socket down disconnects the parent's client. So the handler
+//! stores atomics and leaks the rest. Two exceptions, both asked for: descriptors that a shared
+//! table leaked into the child are closed by number, and a child that wants its own console gets a
+//! thread that makes it one. vfork, clone and posix_spawn run no handler;
 //! [`origin`](super::origin) is what every entry of the API asks.
 
 use super::signals::blocked_while;
@@ -60,10 +60,15 @@ pub(super) fn table_is_shared() {
     SHARED_TABLE.store(true, Ordering::Release);
 }
 
+/// Whether it is.
+pub(crate) fn is_table_shared() -> bool {
+    SHARED_TABLE.load(Ordering::Acquire)
+}
+
 extern "C" fn in_child() {
     let errno = Errno::last_raw();
     GENERATION.fetch_add(1, Ordering::AcqRel);
-    if SHARED_TABLE.load(Ordering::Acquire) {
+    if is_table_shared() {
         SLOTS.iter().for_each(Slot::close);
     }
     if REINSTALL.load(Ordering::Acquire) {
@@ -109,13 +114,12 @@ extern "C" fn run(_: *mut libc::c_void) -> *mut libc::c_void {
 /// descriptor is closed.
 #[derive(Debug)]
 #[must_use = "the record ends when this is dropped"]
-pub(crate) struct Recorded(&'static Slot);
+pub(super) struct Recorded(&'static Slot);
 
 /// Notes `fd` for the children's handler. `None` with a table of our own, where there is nothing
 /// to do, and when 64 are noted already: the child then keeps a copy open.
-pub(crate) fn record(fd: impl AsFd) -> Option<Recorded> {
-    let shared = SHARED_TABLE.load(Ordering::Acquire);
-    shared.then(|| take_slot(fd))?
+pub(super) fn record(fd: impl AsFd) -> Option<Recorded> {
+    is_table_shared().then(|| take_slot(fd))?
 }
 
 fn take_slot(fd: impl AsFd) -> Option<Recorded> {

@@ -16,6 +16,7 @@ pub(crate) mod malloc;
 pub(crate) mod memory;
 mod object;
 pub(crate) mod origin;
+pub(crate) mod own;
 pub(crate) mod peer;
 pub(crate) mod pidfd;
 mod poll;

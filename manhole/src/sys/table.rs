@@ -6,7 +6,7 @@
 //! finds, or runs out of numbers, leaves the console alone, and a stray write of ours can never
 //! land in a file of the host that got a recycled number.
 
-use super::fork;
+use super::{fork, own::Own};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
@@ -68,14 +68,14 @@ pub(crate) fn enter(keep: Option<RawFd>) -> TableKind {
 ///
 /// # Errors
 /// EBADF when this thread kept no such number, it was not open, or it was handed out before.
-pub(crate) fn adopt(number: RawFd) -> io::Result<OwnedFd> {
+pub(crate) fn adopt(number: RawFd) -> io::Result<Own<OwnedFd>> {
     let kept = KEPT.take().filter(|kept| *kept == number);
     let kept = kept.ok_or(Errno::EBADF)?;
     // SAFETY: fcntl(2) with F_GETFD takes two numbers and says EBADF when `kept` is not open.
     Errno::result(unsafe { libc::fcntl(kept, libc::F_GETFD) })?;
     // SAFETY: it is open, `enter` left it to this thread alone (with a shared table: the host was
     // told to forget it), and taking it out of KEPT makes this the only owner here.
-    Ok(unsafe { OwnedFd::from_raw_fd(kept) })
+    Ok(Own::new(unsafe { OwnedFd::from_raw_fd(kept) }))
 }
 
 fn shared(reason: impl Into<String>) -> TableKind {
@@ -219,7 +219,7 @@ mod tests {
     use std::{
         fs::File,
         io::{Read, Write},
-        os::unix::net::UnixStream,
+        os::{fd::AsFd, unix::net::UnixStream},
         thread,
     };
 
@@ -286,7 +286,7 @@ mod tests {
             assert!(adopt(number).is_err(), "a wrong guess ends it");
             enter(Some(number));
             let kept = adopt(number).unwrap();
-            assert_eq!(kept.as_raw_fd(), number);
+            assert_eq!(kept.as_fd().as_raw_fd(), number);
             assert!(adopt(number).is_err());
             drop(kept);
             enter(Some(number));

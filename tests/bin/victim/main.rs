@@ -7,6 +7,8 @@ mod deeds;
 mod family;
 mod process;
 mod raw;
+mod recycle;
+mod sandbox;
 mod variables;
 
 use deeds::{Answer, answer, number};
@@ -22,6 +24,8 @@ fn main() {
             .or_else(|| application::perform(name, words))
             .or_else(|| variables::perform(name, words))
             .or_else(|| process::perform(name, words))
+            .or_else(|| sandbox::perform(name, words))
+            .or_else(|| recycle::perform(name, words))
             .or_else(|| family::perform(name, words, &mut consoles))
     });
 }

@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 use nix::{
+    errno::Errno,
+    libc,
     sys::signal::{SigHandler, Signal},
     unistd::ForkResult,
 };
@@ -35,5 +37,45 @@ pub(crate) fn fork_exec(program: &CStr, args: &[&CStr]) -> nix::Result<nix::unis
 /// Ends a forked child without running what the parent registered for its own end.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit may be called at any time.
-    unsafe { nix::libc::_exit(code) }
+    unsafe { libc::_exit(code) }
+}
+
+/// From now on this thread, and those that it starts, get `errno` instead of each of `calls`.
+pub(crate) fn refuse(calls: &[libc::c_long], errno: Errno) -> nix::Result<()> {
+    let program = filter(calls, errno);
+    let length = u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?;
+    let program = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
+    nix::sys::prctl::set_no_new_privs()?;
+    // SAFETY: PR_SET_SECCOMP reads the program, whose instructions outlive the call, and copies it.
+    Errno::result(unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        )
+    })
+    .map(drop)
+}
+
+/// Looks at the number of the call only: the tests know their own architecture.
+fn filter(calls: &[libc::c_long], errno: Errno) -> Vec<libc::sock_filter> {
+    let step = |code: u32, jt, jf, k| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let answer = |k| step(libc::BPF_RET | libc::BPF_K, 0, 0, k);
+    let refused = answer(libc::SECCOMP_RET_ERRNO | errno as u32);
+    let compare = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    // `nr` is the first field of `struct seccomp_data`.
+    let mut program = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
+    for call in calls {
+        program.extend([step(compare, 0, 1, *call as u32), refused]);
+    }
+    program.push(answer(libc::SECCOMP_RET_ALLOW));
+    program
 }

@@ -8,9 +8,8 @@
 //! see; then nothing is known, rather than the wrong group's figures.
 
 use super::Dir;
-use crate::probe::procfs::{lossless, text};
+use crate::probe::procfs::{lossless, open, text};
 use std::{
-    fs::File,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
@@ -128,7 +127,7 @@ impl Mounts {
     /// container, a millisecond for a thousand mounts.
     pub(crate) fn read() -> Self {
         let mut mounts = Self::default();
-        if let Ok(file) = File::open("/proc/thread-self/mountinfo") {
+        if let Some(file) = open("/proc/thread-self/mountinfo") {
             let lines = BufReader::new(file).split(b'\n');
             lines
                 .map_while(Result::ok)

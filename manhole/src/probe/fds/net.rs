@@ -5,9 +5,9 @@
 //! another network namespace, and kinds without a table, stay unknown. A connected Unix socket has no
 //! name on the client's side: its peer is not in these tables.
 
+use crate::probe::procfs;
 use std::{
     collections::{HashMap, HashSet},
-    fs::File,
     io::{BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
@@ -160,8 +160,8 @@ impl Sockets {
                 break;
             }
             // The leader's namespace is the host's; a leader that has ended shows none.
-            let open = |who: &str| File::open(format!("/proc/{who}/net/{name}"));
-            if let Ok(file) = open("self").or_else(|_| open("thread-self")) {
+            let open = |who: &str| procfs::open(format!("/proc/{who}/net/{name}"));
+            if let Some(file) = open("self").or_else(|| open("thread-self")) {
                 found.scan(BufReader::new(file), parse, &mut wanted, keep_going);
             }
         }
@@ -182,7 +182,7 @@ impl Sockets {
             if !matches!(table.read_until(b'\n', &mut line), Ok(1..)) {
                 break;
             }
-            let text = super::procfs::lossless(&line);
+            let text = procfs::lossless(&line);
             if let Some((inode, socket)) = parse(text.trim_end_matches('\n'))
                 && wanted.remove(&inode)
             {

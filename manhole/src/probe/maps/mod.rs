@@ -12,10 +12,7 @@ pub(crate) use kind::Kind;
 pub(crate) use line::{Mapping, Protection};
 
 use super::procfs::{self, lossless, push};
-use std::{
-    fs::File,
-    io::{BufRead, BufReader},
-};
+use std::io::{BufRead, BufReader};
 
 /// How much to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +57,7 @@ impl Maps {
         };
         let binary = std::fs::read_link("/proc/thread-self/exe").ok();
         let binary = binary.map(|path| path.to_string_lossy().into_owned());
-        let mut maps = Self::parse(BufReader::new(File::open(file).ok()?), keep_going)?;
+        let mut maps = Self::parse(BufReader::new(procfs::open(file)?), keep_going)?;
         kind::assign(&mut maps.regions, binary.as_deref());
         maps.limit = procfs::number("/proc/sys/vm/max_map_count");
         Some(maps)

@@ -1,7 +1,7 @@
 //! Steps 6 and 7: a socket that listens, whether clients still find it, and its end.
 
 use super::{Refusal, directory::is_kind, lock::LOCK, name::listen_with_queue};
-use crate::sys::{self, fork::Recorded};
+use crate::sys::{self, own::Own};
 use nix::{
     sys::{
         socket::{SockType, UnixAddr, getsockname, getsockopt, sockopt},
@@ -21,9 +21,7 @@ use std::{
 /// A listening socket and what it takes to notice that it no longer is where it should be.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    /// Go before the descriptors do, see [`sys::fork::record`].
-    _recorded: [Option<Recorded>; 2],
-    listener: UnixListener,
+    listener: Own<UnixListener>,
     place: String,
     /// The path of a socket that was handed in: whoever bound it looks after the file.
     handed_in: Option<PathBuf>,
@@ -31,7 +29,7 @@ pub(crate) struct Bound {
     euid: u32,
     pid: u32,
     /// Held for its shared lock.
-    _directory: Option<OwnedFd>,
+    _directory: Option<Own<OwnedFd>>,
     refusals: Vec<String>,
 }
 
@@ -52,11 +50,7 @@ impl Bound {
         directory: Option<OwnedFd>,
     ) -> Self {
         Self {
-            _recorded: [
-                sys::fork::record(&socket),
-                directory.as_ref().and_then(sys::fork::record),
-            ],
-            listener: socket.into(),
+            listener: Own::new(socket.into()),
             place: path.display().to_string(),
             handed_in: None,
             mark: Some(Mark {
@@ -67,7 +61,7 @@ impl Bound {
             }),
             euid: sys::euid(),
             pid: std::process::id(),
-            _directory: directory,
+            _directory: directory.map(Own::new),
             refusals: Vec::new(),
         }
     }
@@ -86,8 +80,7 @@ impl Bound {
         listener.set_nonblocking(true)?;
         listen_with_queue(&listener)?;
         Ok(Self {
-            _recorded: [sys::fork::record(&listener), None],
-            listener,
+            listener: Own::new(listener),
             place: shown(&address),
             handed_in: address
                 .path()
@@ -115,8 +108,11 @@ impl Bound {
     }
 
     /// The socket; non-blocking.
-    pub(crate) fn listener(&self) -> &UnixListener {
-        &self.listener
+    ///
+    /// # Errors
+    /// [`sys::own::Lost`].
+    pub(crate) fn listener(&self) -> io::Result<&UnixListener> {
+        self.listener.get()
     }
 
     /// Where clients find it; `None` for one that was handed in and has no absolute path.
@@ -157,7 +153,7 @@ impl Bound {
     /// Listens again, so that clients see our present credentials.
     pub(crate) fn relisten(&self) {
         // On a listening socket this sets the queue and the credentials and cannot fail.
-        let _ = listen_with_queue(&self.listener);
+        let _ = self.listener.get().map(listen_with_queue);
     }
 
     /// Takes our present ids as known, for a socket that stays where it is.

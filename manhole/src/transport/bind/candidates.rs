@@ -3,6 +3,7 @@
 //! Neither TMPDIR nor XDG_RUNTIME_DIR is among them: a client with another environment would not
 //! find the first, and the second disappears at logout and leaks through sudo.
 
+use crate::sys::own::Own;
 use nix::sys::stat::Mode;
 use std::{
     ffi::OsString,
@@ -39,7 +40,7 @@ pub(crate) enum Place {
     /// This path and no other.
     Path(PathBuf),
     /// A stream socket that is bound already; it stays open until the options are dropped.
-    Listener(OwnedFd),
+    Listener(Own<OwnedFd>),
 }
 
 impl Default for Options {

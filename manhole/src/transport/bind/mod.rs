@@ -41,7 +41,7 @@ pub(crate) fn bind(options: &Options) -> Result<Bound, Error> {
             let text = format!("failed to bind {refusal}");
             Error::new(ErrorKind::Bind, text)
         }),
-        Place::Listener(fd) => Bound::adopt(fd).map_err(|cause| {
+        Place::Listener(fd) => fd.get().and_then(Bound::adopt).map_err(|cause| {
             let text = "failed to take over the listening socket that was handed in";
             Error::io(ErrorKind::Bind, text, cause)
         }),

@@ -1,6 +1,6 @@
 //! The accept loop: who connects is judged, given a place, and handed to a conversation.
 //!
-//! It runs on the island's one thread and sleeps in epoll; its only timer is the tick of 30 s. No
+//! It runs on the island's one thread and sleeps in `poll`; its only timer is the tick of 30 s. No
 //! error of `accept` ends it or makes it spin. What a conversation is, where messages go and when
 //! to stop is behind [`Hooks`].
 
@@ -17,7 +17,7 @@ use crate::{
     model::{Caller, Failure, Level},
     rt::{self, Interval, Listener, Sleep, Stream, interval_at, sleep},
     session::Connection,
-    sys::{self, fork::Recorded},
+    sys::own,
 };
 use std::{
     future::{Future, poll_fn},
@@ -84,10 +84,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// as tasks of the runtime.
 ///
 /// # Errors
-/// When the runtime cannot watch the socket.
+/// When the socket cannot be watched, or is ours no longer ([`own::Lost`]).
 pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
     let mut server = Server {
-        watched: Watched::new(&setup.bound)?,
+        watched: watch(&setup.bound)?,
         upkeep: Upkeep::new(setup.bound, setup.options),
         unwatched: false,
         policy: setup.policy,
@@ -104,34 +104,26 @@ pub(crate) async fn run<H: Hooks>(setup: Setup<H>) -> io::Result<()> {
     server.hooks.listens(&server.upkeep.bound);
     while !server.hooks.closing() {
         match poll_fn(|cx| server.poll_event(&mut ticks, cx)).await {
-            Event::Tick => server.on_tick(),
+            Event::Tick => {
+                server.upkeep.bound.listener()?; // of a socket that is lost nothing is heard
+                server.on_tick();
+            }
             Event::Rested => server.pause = None,
             Event::Accepted(Ok(stream)) => {
                 server.on_connection(stream);
                 // Whoever connects without end keeps nobody else waiting.
                 rt::yield_now().await;
             }
+            Event::Accepted(Err(error)) if own::is_lost(&error) => return Err(error),
             Event::Accepted(Err(error)) => server.on_failure(&error),
         }
     }
     Ok(())
 }
 
-/// A duplicate of the socket, registered with the runtime.
-struct Watched {
-    /// Goes before the listener does, see [`sys::fork::record`].
-    _recorded: Option<Recorded>,
-    listener: Listener,
-}
-
-impl Watched {
-    fn new(bound: &Bound) -> io::Result<Self> {
-        let listener = bound.listener().try_clone()?;
-        Ok(Self {
-            _recorded: sys::fork::record(&listener),
-            listener: Listener::new(listener)?,
-        })
-    }
+/// A duplicate of the socket, registered with the loop.
+fn watch(bound: &Bound) -> io::Result<Listener> {
+    Listener::new(bound.listener()?.try_clone()?)
 }
 
 enum Event {
@@ -141,7 +133,7 @@ enum Event {
 }
 
 struct Server<H> {
-    watched: Watched,
+    watched: Listener,
     upkeep: Upkeep,
     /// Whether `watched` is not yet the socket that `upkeep` bound.
     unwatched: bool,
@@ -167,7 +159,7 @@ impl<H: Hooks> Server<H> {
         match &mut self.pause {
             Some(pause) => pause.as_mut().poll(cx).map(|()| Event::Rested),
             None => {
-                let accepted = self.watched.listener.poll_accept(cx);
+                let accepted = self.watched.poll_accept(cx);
                 accepted.map(Event::Accepted)
             }
         }
@@ -195,7 +187,7 @@ impl<H: Hooks> Server<H> {
     }
 
     fn watch_anew(&mut self) {
-        match Watched::new(&self.upkeep.bound) {
+        match watch(&self.upkeep.bound) {
             Ok(watched) => {
                 self.watched = watched;
                 self.unwatched = false;
@@ -238,14 +230,13 @@ impl<H: Hooks> Server<H> {
                 return self.refuse(stream, failure);
             }
         };
-        let recorded = sys::fork::record(&stream);
         let served = self
             .hooks
             .clone()
             .converse(stream, caller, seat.connection());
         rt::spawn(async move {
             served.await;
-            drop((recorded, seat));
+            drop(seat);
         });
     }
 

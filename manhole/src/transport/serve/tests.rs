@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     command::Access,
-    sys::testing::{Scratch, in_a_child},
+    sys::{
+        self,
+        testing::{Scratch, in_a_child},
+    },
     transport::bind::{self, Place},
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};

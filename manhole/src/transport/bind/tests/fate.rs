@@ -13,7 +13,7 @@ use std::{
 
 fn adopt(fd: impl Into<OwnedFd>) -> Result<Bound, crate::Error> {
     let options = Options {
-        place: Place::Listener(fd.into()),
+        place: Place::Listener(crate::sys::own::Own::new(fd.into())),
         ..Options::default()
     };
     bind(&options)
