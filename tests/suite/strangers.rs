@@ -8,7 +8,7 @@ use manhole_tests::{
     scratch::Scratch,
     text,
     users::{ALICE, BOB, STAFF, become_user, level_of, me, root, run_as},
-    victim::Victim,
+    victim::{self, Victim},
     wait,
 };
 use std::{
@@ -16,6 +16,7 @@ use std::{
     io::{IoSlice, Read},
     os::{fd::AsRawFd, unix::fs::PermissionsExt},
     path::Path,
+    time::Duration,
 };
 
 /// A console of `uid`'s, in a directory that others may enter.
@@ -105,6 +106,55 @@ fn a_directory_of_ours_lets_those_through_that_the_builder_allows() {
     let socket = victim.socket();
     assert_eq!(mode(socket.parent().expect("a directory")), 0o711);
     assert_eq!(level_of(BOB, &[], &socket), "view");
+}
+
+#[test]
+fn another_service_of_the_user_that_comes_later_does_not_shut_them_out() {
+    beside_another_service(true);
+}
+
+#[test]
+fn another_service_of_the_user_that_was_there_before_does_not_shut_them_out() {
+    beside_another_service(false);
+}
+
+/// Two services of one user in one directory, of which one lets others in.
+#[track_caller]
+fn beside_another_service(open_first: bool) {
+    if !root() {
+        return;
+    }
+    let shared = Scratch::of(ALICE);
+    let service = |open: bool| {
+        let mut victim = setup()
+            .env("RUNTIME_DIRECTORY", shared.path())
+            .by(become_user(ALICE, &[]))
+            .start();
+        let options = match open {
+            true => format!("default=1 allow_uid={BOB}:view"),
+            false => "default=1".to_owned(),
+        };
+        victim.tell(&format!("install {options}"));
+        victim
+    };
+    let mut both = [service(open_first), service(!open_first)];
+    let [open, closed] = match (&mut both, open_first) {
+        ([open, closed], true) | ([closed, open], false) => [open, closed].map(Victim::socket),
+    };
+    assert_eq!(open.parent(), Some(shared.join("manhole").as_path()));
+    assert_eq!(open.parent(), closed.parent());
+    let still = || {
+        assert_eq!(level_of(BOB, &[], &open), "view");
+        assert_eq!(mode(&closed), 0o600);
+    };
+    still();
+    // Nor does it when it comes back.
+    fs::remove_file(&closed).expect("it was there");
+    let tick = Duration::from_secs(90);
+    wait::within(tick, "it is bound again", || {
+        victim::accepts(&closed).then_some(())
+    });
+    still();
 }
 
 #[test]

@@ -55,15 +55,20 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Others need to pass through the directory, not to list it.
     pub(super) fn directory_mode(&self) -> Mode {
-        Mode::from_bits_truncate(if self.open_to_others { 0o711 } else { 0o700 })
+        match self.open_to_others {
+            true => PASSABLE,
+            false => Mode::S_IRWXU,
+        }
     }
 
     pub(super) fn socket_mode(&self) -> Mode {
         Mode::from_bits_truncate(if self.open_to_others { 0o666 } else { 0o600 })
     }
 }
+
+/// The mode of a directory in which others find a socket: they pass through, and cannot list it.
+pub(super) const PASSABLE: Mode = Mode::S_IRWXU.union(Mode::S_IXGRP).union(Mode::S_IXOTH);
 
 /// A directory to try.
 #[derive(Debug, PartialEq, Eq)]

@@ -61,7 +61,7 @@ pub(super) fn open(candidate: &Candidate, mode: Mode) -> Result<Directory, Refus
     if candidate.given && writable_by_others(&stat) {
         return Err(too_open(path, &stat));
     }
-    if (made || !candidate.given) && mode_of(&stat) != mode {
+    if (made || !candidate.given) && !suits(mode_of(&stat), mode) {
         fchmod(&fd, mode).map_err(Refusal::errno(path, "chmod"))?;
     }
     Ok(Directory {
@@ -70,6 +70,13 @@ pub(super) fn open(candidate: &Candidate, mode: Mode) -> Result<Directory, Refus
         ours: true,
         private: true,
     })
+}
+
+/// Whether a directory may stay as it is. One that others may pass through is shared with a service
+/// of this user that lets others in: to narrow it would shut them out, and to leave it open costs a
+/// service that does not nothing, since its own socket has mode 0600.
+fn suits(found: Mode, wanted: Mode) -> bool {
+    found == wanted || found == super::candidates::PASSABLE
 }
 
 /// The directory of an exact path. Nothing is made or changed, and it need not be ours alone: a

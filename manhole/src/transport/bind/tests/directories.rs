@@ -93,8 +93,30 @@ fn a_directory_of_another_user_is_left_to_it() {
 
 #[test]
 fn an_own_directory_with_another_mode_is_put_right() {
-    for mode in [0o777, 0o711, 0o500, 0] {
+    for mode in [0o777, 0o755, 0o710, 0o500, 0] {
         check(|world| world.mkdir(&home(), mode), USUAL, "");
+    }
+}
+
+#[test]
+fn services_of_one_user_do_not_shut_out_whom_the_other_lets_in() {
+    for open_first in [false, true] {
+        let world = World::new();
+        let options = |open_to_others| Options {
+            open_to_others,
+            ..world.options()
+        };
+        let first = bind(&options(open_first)).unwrap();
+        let second = bind(&options(!open_first)).unwrap();
+        assert_eq!(world.mode(&home()), 0o711, "{open_first}");
+        // As upkeep does when a socket was removed: whoever comes back leaves it as it is.
+        for (bound, open) in [(first, open_first), (second, !open_first)] {
+            drop(bound);
+            let again = bind(&options(open)).unwrap();
+            assert_eq!(world.mode(&home()), 0o711);
+            let mode = world.mode(again.path().unwrap().to_str().unwrap());
+            assert_eq!(mode, if open { 0o666 } else { 0o600 });
+        }
     }
 }
 
