@@ -5,6 +5,7 @@ use manhole_tests::{
     procfs, text,
     users::{ALICE, become_user, root},
     victim::Victim,
+    wait,
 };
 use std::path::Path;
 
@@ -70,10 +71,9 @@ fn where_nothing_can_be_written_there_is_one_line_and_the_service_runs() {
         said.to_lowercase().contains("read-only"),
         "it says why: {said}"
     );
-    assert!(
-        procfs::console_threads(victim.pid()).is_empty(),
-        "nothing is left running"
-    );
+    wait::until_true("nothing is left running", || {
+        procfs::console_threads(victim.pid()).is_empty()
+    });
     let mut victim = jailed(nowhere);
     let error = victim
         .ask("try_install default=1")

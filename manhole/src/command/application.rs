@@ -28,7 +28,7 @@ pub(super) fn run(
         ctx.check()?;
         match running.next(LOOK) {
             None => {}
-            Some(Said::Line(line)) => reply.line(&crate::render::escape::line(&line))?,
+            Some(Said::Line(line)) => reply.line(&line)?,
             Some(Said::Progress { done, total, unit }) => reply.progress(done, total, unit)?,
             Some(Said::End(result)) => return reply.answer(result?.into_answer()),
         }

@@ -38,7 +38,9 @@ pub(super) static COMMAND: Command = Command {
 /// As net/http/pprof serves it, but masked.
 fn command_line(_: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<(), Failure> {
     let words = mask::command_line(&identity::command_line());
-    reply.bytes("text/plain; charset=utf-8", "", words.join("\0").as_bytes())
+    reply.file("text/plain; charset=utf-8", "", |out| {
+        out.put(&words.join("\0"))
+    })
 }
 
 fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {

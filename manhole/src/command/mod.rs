@@ -49,6 +49,9 @@ pub(crate) use workers::Workers;
 
 use crate::model::{Answer, Args, Failure, Level, Spec};
 
+#[cfg(test)]
+mod memory_tests;
+
 /// A built-in command: its data and its function.
 #[derive(Clone, Copy)]
 pub(crate) struct Command {

@@ -1,13 +1,15 @@
 //! Where a command writes: data in, events out, and never more than the reply's bound.
 //!
-//! Rendering happens here, on the thread that runs the command, in pieces of 32 KiB: one large
-//! buffer would stay in the host's RSS for good (measured: +1 MB for a reply of 1 MB in one piece,
-//! +0.2 MB in pieces of 32 KiB), and the I/O thread has other clients.
+//! Rendering happens here, on the thread that runs the command, into pieces of 32 KiB that are handed
+//! on as they are full: one large buffer would stay in the host's RSS for good (measured: +1 MB for a
+//! reply of 1 MB in one piece, +0.2 MB in pieces of 32 KiB), it may not be had at all in a process at
+//! its limit, and the I/O thread has other clients.
 
 use crate::{
     model::{Answer, Code, Failure, Verdict},
-    render::{self, Provenance, text::TextStyle},
+    render::{self, Provenance, escape, out::Out, text::TextStyle},
 };
+use serde::Serialize;
 use std::time::Instant;
 
 /// The bound of a text or JSON reply, in bytes.
@@ -118,7 +120,7 @@ impl<'a> Reply<'a> {
         }
         self.begun = true;
         let line = render::text::provenance_line(&self.provenance, about, false);
-        self.text(line.into_bytes(), true)
+        self.send(Kind::Text { stream: true }, line.into_bytes())
     }
 
     /// Says how far the work is.
@@ -137,60 +139,64 @@ impl<'a> Reply<'a> {
     /// Writes an answer in the form that was asked for.
     ///
     /// # Errors
-    /// `cancelled`, `truncated`.
+    /// `no-memory` for one that is incomplete; `cancelled`, `truncated`.
     pub(crate) fn answer(&mut self, answer: Answer) -> Result<(), Failure> {
+        if answer.is_incomplete() {
+            return Err(Failure::no_memory(&self.provenance.command));
+        }
         self.provenance.elapsed_ns =
             u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let text = if self.style.json {
-            render::json::render(&answer, &self.provenance)
-        } else {
-            let mut text = String::new();
-            if let (Some(about), false) = (&answer.about, self.begun) {
-                text = render::text::provenance_line(&self.provenance, about, true);
-            }
-            self.begun = true;
-            let style = TextStyle {
-                next: self.style.next,
-            };
-            text.push_str(&render::text::body(&answer, style));
-            text
+        let style = TextStyle {
+            next: self.style.next,
         };
-        self.pieces(text.as_bytes())?;
+        let provenance = self.provenance.clone();
+        let json = self.style.json;
+        let begun = std::mem::replace(&mut self.begun, true);
+        self.pieces(Kind::Text { stream: false }, |out| {
+            if json {
+                return render::json::render(&answer, &provenance, out);
+            }
+            if let (Some(about), false) = (&answer.about, begun) {
+                out.put(&render::text::provenance_line(&provenance, about, true))?;
+            }
+            render::text::body(&answer, style, out)
+        })?;
         self.sink.send(Event::Outcome {
             verdict: answer.verdict,
             next: answer.next,
         })
     }
 
-    fn pieces(&mut self, text: &[u8]) -> Result<(), Failure> {
-        text.chunks(PIECE)
-            .try_for_each(|piece| self.text(piece.to_vec(), false))
-    }
-
-    /// Writes one line of a stream (`vars watch`, a tail); the line end is added.
+    /// Writes one line of a stream (`vars watch`, a tail); the line end is added, and what a terminal
+    /// would obey is escaped.
     ///
     /// # Errors
     /// `cancelled`, `truncated`.
     pub(crate) fn line(&mut self, line: &str) -> Result<(), Failure> {
-        let mut chunk = line.as_bytes().to_vec();
-        chunk.push(b'\n');
-        self.text(chunk, true)
+        self.pieces(Kind::Text { stream: true }, |out| {
+            escape::put(line, escape::line, out)?;
+            out.put("\n")
+        })
     }
 
-    fn text(&mut self, chunk: Vec<u8>, stream: bool) -> Result<(), Failure> {
-        self.count(chunk.len(), TEXT_MAX)?;
-        self.sink.send(Event::Text { chunk, stream })
+    /// Writes one line of a stream for programs.
+    ///
+    /// # Errors
+    /// `cancelled`, `truncated`.
+    pub(crate) fn object(&mut self, object: &impl Serialize) -> Result<(), Failure> {
+        let stream = Kind::Text { stream: true };
+        self.pieces(stream, |out| render::json::line(object, out))
     }
 
-    /// Writes a file, whole or in parts.
+    /// Writes a file that `write` makes.
     ///
     /// # Errors
     /// `unsupported` where a person would see raw bytes; `cancelled`, `truncated`.
-    pub(crate) fn bytes(
+    pub(crate) fn file(
         &mut self,
         media: &'static str,
         name: &'static str,
-        bytes: &[u8],
+        write: impl FnOnce(&mut dyn Out) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if self.style.no_bytes {
             let command = &self.provenance.command;
@@ -200,15 +206,33 @@ impl<'a> Reply<'a> {
             )
             .hint(format!("try: echo '{command}' | nc -U SOCKET > {name}")));
         }
-        for piece in bytes.chunks(PIECE) {
-            self.count(piece.len(), BYTES_MAX)?;
-            self.sink.send(Event::Bytes {
-                media,
-                name,
-                chunk: piece.to_vec(),
-            })?;
-        }
-        Ok(())
+        self.pieces(Kind::File { media, name }, write)
+    }
+
+    fn pieces(
+        &mut self,
+        kind: Kind,
+        write: impl FnOnce(&mut dyn Out) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut pieces = Pieces {
+            reply: self,
+            kind,
+            piece: Vec::new(),
+        };
+        write(&mut pieces)?;
+        pieces.hand_on()
+    }
+
+    fn send(&mut self, kind: Kind, chunk: Vec<u8>) -> Result<(), Failure> {
+        let max = match kind {
+            Kind::Text { .. } => TEXT_MAX,
+            Kind::File { .. } => BYTES_MAX,
+        };
+        self.count(chunk.len(), max)?;
+        self.sink.send(match kind {
+            Kind::Text { stream } => Event::Text { chunk, stream },
+            Kind::File { media, name } => Event::Bytes { media, name, chunk },
+        })
     }
 
     fn count(&mut self, bytes: usize, max: u64) -> Result<(), Failure> {
@@ -220,6 +244,50 @@ impl<'a> Reply<'a> {
                 max >> 20
             );
             return Err(Failure::new(Code::Truncated, text));
+        }
+        Ok(())
+    }
+}
+
+/// What a piece is part of.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text {
+        stream: bool,
+    },
+    File {
+        media: &'static str,
+        name: &'static str,
+    },
+}
+
+/// Gathers what is rendered into pieces.
+struct Pieces<'r, 'a> {
+    reply: &'r mut Reply<'a>,
+    kind: Kind,
+    piece: Vec<u8>,
+}
+
+impl Pieces<'_, '_> {
+    fn hand_on(&mut self) -> Result<(), Failure> {
+        match std::mem::take(&mut self.piece) {
+            piece if piece.is_empty() => Ok(()),
+            piece => self.reply.send(self.kind, piece),
+        }
+    }
+}
+
+impl Out for Pieces<'_, '_> {
+    fn put(&mut self, text: &str) -> Result<(), Failure> {
+        let mut bytes = text.as_bytes();
+        while !bytes.is_empty() {
+            let room = PIECE.saturating_sub(self.piece.len()).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            self.piece.extend_from_slice(now);
+            bytes = later;
+            if self.piece.len() >= PIECE {
+                self.hand_on()?;
+            }
         }
         Ok(())
     }

@@ -156,6 +156,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The rows, most interesting first; each has one cell per column.
     pub rows: Vec<Vec<Cell>>,
+    /// Whether rows are missing, since memory for them could not be had.
+    pub incomplete: bool,
 }
 
 impl Table {
@@ -167,6 +169,7 @@ impl Table {
             headed: true,
             columns: columns.into(),
             rows: Vec::new(),
+            incomplete: false,
         }
     }
 
@@ -184,11 +187,15 @@ impl Table {
         self
     }
 
-    /// Adds a row; `cells` must have one cell for each column.
+    /// Adds a row; `cells` must have one cell for each column. A table that memory cannot be had for is
+    /// [`Table::incomplete`] from then on.
     pub fn row(&mut self, cells: impl Into<Vec<Cell>>) {
         let cells = cells.into();
         debug_assert_eq!(cells.len(), self.columns.len(), "table {}", self.key);
-        self.rows.push(cells);
+        match self.rows.try_reserve(1) {
+            Ok(()) => self.rows.push(cells),
+            Err(_) => self.incomplete = true,
+        }
     }
 }
 
@@ -243,6 +250,8 @@ pub enum Block {
     Fields(Fields),
     /// Lines for people only, each complete; may hold what the application wrote.
     Lines(Vec<String>),
+    /// A text of the application's, of any size: its lines in text, `value` in JSON.
+    Text(String),
     /// One bare value (`vars get`): the line itself in text, `value` in JSON.
     Value(Cell),
     /// Data for programs only, under a name.
@@ -292,6 +301,12 @@ impl Answer {
     /// Adds a block.
     pub fn push(&mut self, block: Block) {
         self.blocks.push(block);
+    }
+
+    /// Whether anything is missing, since memory for it could not be had.
+    pub fn is_incomplete(&self) -> bool {
+        let incomplete = |block: &Block| matches!(block, Block::Table(table) if table.incomplete);
+        self.blocks.iter().any(incomplete)
     }
 
     /// Adds a closing remark.

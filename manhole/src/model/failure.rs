@@ -136,6 +136,14 @@ impl Failure {
         self
     }
 
+    /// Memory for `what` could not be had.
+    pub fn no_memory(what: &str) -> Self {
+        Self::new(
+            Code::NoMemory,
+            format!("{what}: there is not enough memory left for it in this process"),
+        )
+    }
+
     /// The command was cancelled by its client.
     pub fn cancelled() -> Self {
         Self::new(Code::Cancelled, "the client went away or cancelled")

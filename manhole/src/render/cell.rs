@@ -1,15 +1,24 @@
 //! One value, for people and for programs.
 
-use super::{escape, units};
-use crate::model::Cell;
+use super::{escape, json::put as put_json, out::Out, units};
+use crate::model::{Cell, Failure};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// How `cell` stands under `header`: on one line, in human units.
-pub(super) fn text(cell: &Cell, header: &str) -> String {
+/// Writes `cell` as it stands under `header`: on one line, in human units.
+pub(super) fn put(cell: &Cell, header: &str, out: &mut dyn Out) -> Result<(), Failure> {
     match cell {
-        Cell::Empty => String::new(),
+        Cell::Text(text) => escape::put(text, escape::one_line, out),
+        Cell::Json(value) => put_json(value, escape::one_line, out),
+        cell => out.put(&figure(cell, header)),
+    }
+}
+
+/// What is short, whatever its value.
+fn figure(cell: &Cell, header: &str) -> String {
+    match cell {
+        Cell::Empty | Cell::Text(_) | Cell::Json(_) => String::new(),
         Cell::Unknown => "-".to_owned(),
-        Cell::Text(text) => escape::one_line(text).into_owned(),
         Cell::Id(id) => id.to_string(),
         Cell::Count(count) => units::count(*count),
         Cell::CountChange(change) => units::count_change(*change),
@@ -24,26 +33,49 @@ pub(super) fn text(cell: &Cell, header: &str) -> String {
         Cell::Bool(true) => "yes".to_owned(),
         Cell::Bool(false) => "no".to_owned(),
         Cell::Time(unix_ns) => units::time_utc(*unix_ns),
-        Cell::Json(value) => escape::one_line(&value.to_string()).into_owned(),
     }
 }
 
-/// How `cell` stands alone on a line, for scripts: numbers in base units, bare.
-pub(super) fn bare(cell: &Cell) -> String {
-    match (cell, json(cell)) {
-        (Cell::Text(_) | Cell::Time(_), _) => text(cell, ""),
-        (_, None) => String::new(),
-        (_, Some(Value::Null)) => "-".to_owned(),
-        (_, Some(value)) => escape::one_line(&value.to_string()).into_owned(),
+/// Writes `cell` as it stands alone on a line, for scripts: numbers in base units, bare.
+pub(super) fn put_bare(cell: &Cell, out: &mut dyn Out) -> Result<(), Failure> {
+    match cell {
+        Cell::Empty => Ok(()),
+        Cell::Json(Value::Null) => out.put("-"),
+        Cell::Text(_) | Cell::Json(_) | Cell::Time(_) => put(cell, "", out),
+        cell => match base(cell) {
+            Value::Null => out.put("-"),
+            value => put_json(&value, escape::one_line, out),
+        },
     }
 }
 
-/// `cell` in base units: `None` where nothing is to be said, null where nothing is known.
+/// `cell` in base units: null where nothing is known. What is [`Cell::Empty`] is to be left out.
+pub(super) struct Base<'a>(pub &'a Cell);
+
+impl Serialize for Base<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Cell::Text(text) => serializer.serialize_str(text),
+            Cell::Json(value) => value.serialize(serializer),
+            cell => base(cell).serialize(serializer),
+        }
+    }
+}
+
+/// The same as a value of its own: `None` for what is to be left out.
 pub(super) fn json(cell: &Cell) -> Option<Value> {
-    Some(match cell {
-        Cell::Empty => return None,
-        Cell::Unknown => Value::Null,
-        Cell::Text(text) => Value::from(text.as_str()),
+    match cell {
+        Cell::Empty => None,
+        Cell::Text(text) => Some(Value::from(text.as_str())),
+        Cell::Json(value) => Some(value.clone()),
+        cell => Some(base(cell)),
+    }
+}
+
+/// What is short, in base units.
+fn base(cell: &Cell) -> Value {
+    match cell {
+        Cell::Empty | Cell::Unknown | Cell::Text(_) | Cell::Json(_) => Value::Null,
         Cell::Id(number) | Cell::Count(number) | Cell::Bytes(number) | Cell::Nanos(number) => {
             Value::from(*number)
         }
@@ -54,8 +86,7 @@ pub(super) fn json(cell: &Cell) -> Option<Value> {
         }
         Cell::Bool(yes) => Value::from(*yes),
         Cell::Time(unix_ns) => Value::from(units::time_utc_millis(*unix_ns)),
-        Cell::Json(value) => value.clone(),
-    })
+    }
 }
 
 /// Whether `cell` is aligned by its last digit.
@@ -74,11 +105,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn text(cell: &Cell, header: &str) -> String {
+        let mut text = String::new();
+        put(cell, header, &mut text).unwrap();
+        text
+    }
+
     /// A cell in a table, alone on a line, and in JSON.
     fn check(cell: Cell, in_table: &str, alone: &str, in_json: Option<Value>) {
         assert_eq!(text(&cell, "header"), in_table);
-        assert_eq!(bare(&cell), alone);
-        assert_eq!(json(&cell), in_json);
+        let mut bare = String::new();
+        put_bare(&cell, &mut bare).unwrap();
+        assert_eq!(bare, alone);
+        let value = serde_json::to_value(Base(&cell)).unwrap();
+        assert_eq!((cell != Cell::Empty).then_some(value), in_json);
     }
 
     #[test]

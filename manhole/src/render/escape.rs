@@ -3,7 +3,17 @@
 //! Escaped as `\xHH` or `\u{..}` are: C0 but LF and TAB, DEL, C1, what turns the reading direction,
 //! the two Unicode line ends, and bytes that are no UTF-8.
 
+use super::out::{Out, pieces};
+use crate::model::Failure;
 use std::borrow::Cow;
+
+/// One of the functions below that keep a text what it is for its reader.
+pub type Escape = fn(&str) -> Cow<'_, str>;
+
+/// Writes `text`, whatever its size, as `escape` makes it.
+pub fn put(text: &str, escape: Escape, out: &mut dyn Out) -> Result<(), Failure> {
+    pieces(text).try_for_each(|piece| out.put(&escape(piece)))
+}
 
 /// `text` with LF and TAB left as they are.
 pub fn line(text: &str) -> Cow<'_, str> {
@@ -13,6 +23,11 @@ pub fn line(text: &str) -> Cow<'_, str> {
 /// `text` on one line and in one cell: LF and TAB are escaped as well.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escape(text, |c| is_hostile(c) || matches!(c, '\n' | '\t'), show)
+}
+
+/// `text` on one line that may hold tabs.
+pub(super) fn indented(text: &str) -> Cow<'_, str> {
+    escape(text, |c| is_hostile(c) || c == '\n', show)
 }
 
 /// `bytes`, whatever they are, with LF and TAB left as they are. A character split between two calls

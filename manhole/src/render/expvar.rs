@@ -1,20 +1,29 @@
 //! `/debug/vars`, byte for byte in the shape of Go's expvar.
 
-use super::escape;
+use super::{escape, json, out::Out};
+use crate::model::Failure;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 /// The media type that Go sends.
 pub const MEDIA_TYPE: &str = "application/json; charset=utf-8";
 
-/// `{`, a line per variable, `}`.
-pub fn render(variables: &BTreeMap<String, Value>) -> String {
-    let lines: Vec<String> = variables
-        .iter()
-        .map(|(name, value)| format!("{}: {value}", Value::from(name.as_str())))
-        .collect();
-    let text = format!("{{\n{}\n}}\n", lines.join(",\n"));
-    escape::json(&text).into_owned()
+/// Writes `{`, a line per variable, `}`. The variables must come in the order of their names.
+///
+/// # Errors
+/// As `out`.
+pub fn render<'a>(
+    variables: impl IntoIterator<Item = (&'a str, Cow<'a, Value>)>,
+    out: &mut dyn Out,
+) -> Result<(), Failure> {
+    out.put("{\n")?;
+    for (number, (name, value)) in variables.into_iter().enumerate() {
+        out.put(if number == 0 { "" } else { ",\n" })?;
+        json::put(&name, escape::json, out)?;
+        out.put(": ")?;
+        json::put(&*value, escape::json, out)?;
+    }
+    out.put("\n}\n")
 }
 
 #[cfg(test)]
@@ -23,24 +32,23 @@ mod tests {
     use serde_json::json;
 
     fn check(variables: &[(&str, Value)], expected: &str) {
-        let owned = variables.iter().cloned();
-        let variables = owned
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        let text = render(&variables);
+        let variables = variables.iter();
+        let variables = variables.map(|(name, value)| (*name, Cow::Borrowed(value)));
+        let mut text = String::new();
+        render(variables, &mut text).unwrap();
         assert_eq!(text, expected);
         serde_json::from_str::<Value>(&text).unwrap();
     }
 
     #[test]
-    fn variables_stand_one_a_line_sorted_by_name() {
+    fn variables_stand_one_a_line() {
         check(&[], "{\n\n}\n");
         check(&[("k", json!(1))], "{\n\"k\": 1\n}\n");
         check(
             &[
-                ("k2", json!({"a": [1, null]})),
                 ("K", json!(1.5)),
                 ("k", json!("v")),
+                ("k2", json!({"a": [1, null]})),
             ],
             "{\n\"K\": 1.5,\n\"k\": \"v\",\n\"k2\": {\"a\":[1,null]}\n}\n",
         );

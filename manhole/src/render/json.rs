@@ -1,81 +1,260 @@
 //! An answer for programs: one line, base units, nothing left out.
 
-use super::{Provenance, cell, escape, stacks, units};
-use crate::model::{Answer, Block, Cell, Fields, Show, Table, Verdict};
-use serde_json::{Map, Value, json};
+use super::{
+    Provenance,
+    cell::Base,
+    escape::{self, Escape},
+    out::{Beginning, Count, Out},
+    stacks, units,
+};
+use crate::model::{Answer, Block, Cell, Code, Failure, Fields, Show, Table, Verdict, order};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq},
+};
+use serde_json::{Value, json, ser::Formatter};
+use std::{borrow::Cow, io};
 
-/// The answer as one object on one line, its LF included.
+/// Writes the answer as one object on one line, its LF included.
 ///
 /// `Unknown` is null, `Empty` is absent, and a float that is no number is null. What a terminal would
-/// obey is written as `\uHHHH`.
-pub fn render(answer: &Answer, provenance: &Provenance) -> String {
-    let mut object = json!({
-        "command": provenance.command,
-        "process": {
+/// obey is written as `\uHHHH`. Members stand in the order of their names.
+///
+/// # Errors
+/// As `out`.
+pub fn render(answer: &Answer, provenance: &Provenance, out: &mut dyn Out) -> Result<(), Failure> {
+    line(&Document { answer, provenance }, out)
+}
+
+/// Writes any value as one line, its LF included, harmless for a terminal.
+///
+/// # Errors
+/// As `out`; `internal` for what is no JSON.
+pub fn line(value: &impl Serialize, out: &mut dyn Out) -> Result<(), Failure> {
+    put(value, escape::json, out)?;
+    out.put("\n")
+}
+
+/// How many bytes `value` has as compact JSON.
+pub fn size(value: &Value) -> u64 {
+    let mut count = Count::default();
+    let _ = put(value, |text| text.into(), &mut count); // a count never fails
+    count.bytes
+}
+
+/// The first `chars` characters of `value` as compact JSON.
+pub fn beginning(value: &Value, chars: usize) -> String {
+    let mut beginning = Beginning::new(chars);
+    let _ = put(value, |text| text.into(), &mut beginning); // what does not fit is not wanted
+    beginning.into_text()
+}
+
+/// Writes any value as compact JSON, its texts as `escape` makes them.
+///
+/// # Errors
+/// As `out`; `internal` for what is no JSON.
+pub(super) fn put(
+    value: &impl Serialize,
+    escape: Escape,
+    out: &mut dyn Out,
+) -> Result<(), Failure> {
+    let mut writer = Writer { out, failure: None };
+    let mut serializer = serde_json::Serializer::with_formatter(&mut writer, Escaping(escape));
+    let written = value.serialize(&mut serializer);
+    match (written, writer.failure) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(failure)) => Err(failure),
+        (Err(why), None) => Err(Failure::new(Code::Internal, format!("no JSON: {why}"))),
+    }
+}
+
+/// Remembers why `out` took no more: an [`io::Error`] cannot say it.
+struct Writer<'a> {
+    out: &'a mut dyn Out,
+    failure: Option<Failure>,
+}
+
+impl io::Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // serde_json writes whole characters only.
+        let text = str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        self.out.put(text).map_err(|failure| {
+            self.failure = Some(failure);
+            io::ErrorKind::BrokenPipe
+        })?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Compact JSON whose texts are harmless for a terminal.
+struct Escaping(Escape);
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        super::out::pieces(fragment)
+            .try_for_each(|piece| writer.write_all((self.0)(piece).as_bytes()))
+    }
+}
+
+struct Document<'a> {
+    answer: &'a Answer,
+    provenance: &'a Provenance,
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { answer, provenance } = self;
+        let process = json!({
             "name": provenance.name,
             "pid": provenance.pid,
             "host": provenance.host,
-        },
-        "time": units::time_utc_millis(provenance.time_unix_ns),
-        "elapsed_ns": provenance.elapsed_ns,
-        "data": data(&answer.blocks),
-        "notes": answer.notes,
-        "next": answer.next,
-    });
-    if let (Some(verdict), Some(object)) = (&answer.verdict, object.as_object_mut()) {
-        object.insert("verdict".to_owned(), verdict_json(verdict));
+        });
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("command", &provenance.command)?;
+        object.serialize_entry("data", &Data(&answer.blocks))?;
+        object.serialize_entry("elapsed_ns", &provenance.elapsed_ns)?;
+        object.serialize_entry("next", &answer.next)?;
+        object.serialize_entry("notes", &answer.notes)?;
+        object.serialize_entry("process", &process)?;
+        let time = units::time_utc_millis(provenance.time_unix_ns);
+        object.serialize_entry("time", &time)?;
+        if let Some(verdict) = &answer.verdict {
+            object.serialize_entry("verdict", &verdict_json(verdict))?;
+        }
+        object.end()
     }
-    escape::json(&object.to_string()).into_owned() + "\n"
 }
 
 fn verdict_json(verdict: &Verdict) -> Value {
     json!({"severity": verdict.severity.name(), "text": verdict.text})
 }
 
-fn data(blocks: &[Block]) -> Map<String, Value> {
-    let mut data = Map::new();
-    for block in blocks {
-        match block {
-            Block::Table(table) if table.show != Show::Text => {
-                data.insert(table.key.to_owned(), rows(table));
-            }
-            Block::Fields(fields) if fields.show != Show::Text => add_fields(&mut data, fields),
-            Block::Value(value) => data.extend(cell::json(value).map(|v| ("value".to_owned(), v))),
-            Block::Data(key, value) => {
-                data.insert((*key).to_owned(), value.clone());
-            }
-            Block::Stacks(found) => data.extend(stacks::json(&found.dump, &found.folded)),
-            Block::Table(_) | Block::Fields(_) | Block::Lines(_) => {}
+/// A member of `data`.
+enum Member<'a> {
+    Rows(&'a Table),
+    Object(Members<'a, &'a Cell>),
+    Cell(&'a Cell),
+    Text(&'a str),
+    Json(Cow<'a, Value>),
+}
+
+impl Serialize for Member<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Member::Rows(table) => rows(table, serializer),
+            Member::Object(cells) => Object(cells).serialize(serializer),
+            Member::Cell(cell) => Base(cell).serialize(serializer),
+            Member::Text(text) => serializer.serialize_str(text),
+            Member::Json(value) => value.serialize(serializer),
         }
     }
-    data
 }
 
-fn rows(table: &Table) -> Value {
-    let row = |cells: &Vec<Cell>| {
-        let columns = table.columns.iter().zip(cells);
-        let shown = columns.filter(|(column, _)| column.show != Show::Text);
-        object(shown.map(|(column, cell)| (column.key, cell)))
-    };
-    table.rows.iter().map(row).collect()
-}
+/// The blocks that are for programs, each under its name. Of two with one name the later one holds,
+/// but fields come together.
+struct Data<'a>(&'a [Block]);
 
-fn object<'a>(fields: impl Iterator<Item = (&'static str, &'a Cell)>) -> Map<String, Value> {
-    fields
-        .filter_map(|(key, cell)| Some((key.to_owned(), cell::json(cell)?)))
-        .collect()
-}
-
-/// Fields of one key from several blocks come together.
-fn add_fields(data: &mut Map<String, Value>, fields: &Fields) {
-    let values = object(fields.rows.iter().map(|(key, _, value, _)| (*key, value)));
-    let target = match fields.key {
-        None => Some(data),
-        Some(key) => data.entry(key).or_insert_with(|| json!({})).as_object_mut(),
-    };
-    if let Some(target) = target {
-        target.extend(values);
+impl<'a> Data<'a> {
+    fn members(&self) -> Members<'a, Member<'a>> {
+        let mut members = Vec::new();
+        for block in self.0 {
+            match block {
+                Block::Table(table) if table.show != Show::Text => {
+                    set(&mut members, table.key, Member::Rows(table));
+                }
+                Block::Fields(fields) if fields.show != Show::Text => {
+                    add_fields(&mut members, fields);
+                }
+                Block::Value(cell) => set(&mut members, "value", Member::Cell(cell)),
+                Block::Text(text) => set(&mut members, "value", Member::Text(text)),
+                Block::Data(key, value) => {
+                    set(&mut members, *key, Member::Json(Cow::Borrowed(value)));
+                }
+                Block::Stacks(found) => {
+                    for (key, value) in stacks::json(&found.dump, &found.folded) {
+                        set(&mut members, key, Member::Json(Cow::Owned(value)));
+                    }
+                }
+                Block::Table(_) | Block::Fields(_) | Block::Lines(_) => {}
+            }
+        }
+        members.retain(|(_, member)| !matches!(member, Member::Cell(Cell::Empty)));
+        order::sort_by(&mut members, |(a, _), (b, _)| a.cmp(b));
+        members
     }
+}
+
+/// What an object has, by name.
+type Members<'a, T> = Vec<(Cow<'a, str>, T)>;
+
+fn set<'a, T>(members: &mut Members<'a, T>, key: impl Into<Cow<'a, str>>, member: T) {
+    let key = key.into();
+    match members.iter_mut().find(|(name, _)| *name == key) {
+        Some((_, place)) => *place = member,
+        None => members.push((key, member)),
+    }
+}
+
+fn add_fields<'a>(members: &mut Members<'a, Member<'a>>, fields: &'a Fields) {
+    let cells = fields.rows.iter().map(|(key, _, cell, _)| (*key, cell));
+    let Some(key) = fields.key else {
+        return cells.for_each(|(key, cell)| set(members, key, Member::Cell(cell)));
+    };
+    if !members.iter().any(|(name, _)| *name == key) {
+        members.push((key.into(), Member::Object(Vec::new())));
+    }
+    let found = members.iter_mut().find(|(name, _)| *name == key);
+    if let Some((_, Member::Object(object))) = found {
+        cells.for_each(|(key, cell)| set(object, key, cell));
+        order::sort_by(object, |(a, _), (b, _)| a.cmp(b));
+    }
+}
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for (key, member) in self.members() {
+            object.serialize_entry(&key, &member)?;
+        }
+        object.end()
+    }
+}
+
+/// Cells in base units under their names.
+struct Object<'a>(&'a [(Cow<'a, str>, &'a Cell)]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for (key, cell) in self.0.iter().filter(|(_, cell)| **cell != Cell::Empty) {
+            object.serialize_entry(key, &Base(cell))?;
+        }
+        object.end()
+    }
+}
+
+fn rows<S: Serializer>(table: &Table, serializer: S) -> Result<S::Ok, S::Error> {
+    let columns = table.columns.iter().enumerate();
+    let shown = columns.filter(|(_, column)| column.show != Show::Text);
+    let mut shown: Vec<(usize, &'static str)> =
+        shown.map(|(at, column)| (at, column.key)).collect();
+    order::sort_by_key(&mut shown, |(_, key)| *key);
+    let mut list = serializer.serialize_seq(None)?;
+    for row in &table.rows {
+        let cells = shown
+            .iter()
+            .filter_map(|(at, key)| Some((Cow::Borrowed(*key), row.get(*at)?)));
+        list.serialize_element(&Object(&cells.collect::<Vec<_>>()))?;
+    }
+    list.end()
 }
 
 #[cfg(test)]
@@ -83,8 +262,14 @@ mod tests {
     use super::*;
     use crate::model::{Column, Severity};
 
+    fn rendered(answer: &Answer) -> String {
+        let mut line = String::new();
+        render(answer, &Provenance::sample(), &mut line).unwrap();
+        line
+    }
+
     fn check(answer: &Answer, data: Value) {
-        let line = render(answer, &Provenance::sample());
+        let line = rendered(answer);
         assert_eq!(line.find('\n'), Some(line.len() - 1));
         let object: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(object["data"], data);
@@ -96,7 +281,7 @@ mod tests {
         answer.verdict(Severity::Bad, "All wait.");
         answer.note("sampled");
         answer.next("locks");
-        let object: Value = serde_json::from_str(&render(&answer, &Provenance::sample())).unwrap();
+        let object: Value = serde_json::from_str(&rendered(&answer)).unwrap();
         assert_eq!(
             object,
             json!({
@@ -110,7 +295,7 @@ mod tests {
                 "next": ["locks"],
             })
         );
-        let short = render(&Answer::short(), &Provenance::sample());
+        let short = rendered(&Answer::short());
         assert!(!short.contains("verdict"), "{short}");
     }
 
@@ -170,7 +355,7 @@ mod tests {
         let mut answer = Answer::short();
         answer.push(Block::Value(Cell::text(hostile)));
         check(&answer, json!({"value": hostile}));
-        let line = render(&answer, &Provenance::sample());
+        let line = rendered(&answer);
         assert!(
             !line
                 .trim_end()

@@ -1,53 +1,123 @@
 //! Cells that are texts already, in columns.
 
-use std::iter;
+use super::{
+    cell, escape,
+    out::{Count, Out},
+};
+use crate::model::{Cell, Failure};
 
 /// A cell wider than this does not widen its column: it pushes the rest of its own row aside, uncut,
 /// so that one endless name costs neither the other rows their shape nor us the memory to pad them.
 const WIDEST: usize = 48;
 
-const GAP: &str = "  ";
+const GAP: usize = 2;
 
-/// Lines of `rows`, two spaces between columns, nothing behind the last. `right` says which columns
-/// stand right-aligned.
-///
-/// Widths are counted in characters, which is what nearly everything but East Asian text has.
-pub(super) fn columns(rows: &[Vec<String>], right: &[bool]) -> String {
-    let widths = widths(rows, right);
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let padding = iter::repeat_n(' ', width.saturating_sub(width_of(cell)));
-            line.push_str(if at == 0 { "" } else { GAP });
-            match right.get(at) {
-                Some(true) => line.extend(padding.chain(cell.chars())),
-                _ => line.extend(cell.chars().chain(padding)),
-            }
-        }
-        text.push_str(line.trim_end_matches(' '));
-        text.push('\n');
-    }
-    text
+/// What stands in one place of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Item<'a> {
+    /// A text, to be made harmless.
+    Text(&'a str),
+    /// A value and the heading it stands under.
+    Cell(&'a Cell, &'a str),
 }
 
-/// The last cell of a row needs no room behind it, unless it is right-aligned.
-fn widths(rows: &[Vec<String>], right: &[bool]) -> Vec<usize> {
+impl Item<'_> {
+    fn put(&self, out: &mut dyn Out) -> Result<(), Failure> {
+        match self {
+            Item::Text(text) => escape::put(text, escape::one_line, out),
+            Item::Cell(cell, header) => cell::put(cell, header, out),
+        }
+    }
+
+    /// In characters, which is what nearly everything but East Asian text has.
+    fn width(&self) -> Result<usize, Failure> {
+        let mut count = Count::default();
+        self.put(&mut count)?;
+        Ok(count.chars)
+    }
+}
+
+/// Writes lines of `rows`, two spaces between columns, nothing behind the last. `right` says which
+/// columns stand right-aligned.
+///
+/// Items are rendered for their width and again for themselves: to keep the texts in between would
+/// take as much memory as the reply.
+pub(super) fn columns<'a>(
+    rows: impl Iterator<Item = Vec<Item<'a>>> + Clone,
+    right: &[bool],
+    out: &mut dyn Out,
+) -> Result<(), Failure> {
+    let widths = widths(rows.clone(), right)?;
+    for row in rows {
+        let mut line = Line::new(out);
+        for (at, (item, width)) in row.iter().zip(&widths).enumerate() {
+            line.spaces += if at == 0 { 0 } else { GAP };
+            if right.get(at) == Some(&true) {
+                line.spaces += width.saturating_sub(item.width()?);
+                item.put(&mut line)?;
+            } else {
+                line.chars = 0;
+                item.put(&mut line)?;
+                line.spaces += width.saturating_sub(line.chars);
+            }
+        }
+        out.put("\n")?;
+    }
+    Ok(())
+}
+
+/// The last item of a row needs no room behind it, unless it is right-aligned.
+fn widths<'a>(
+    rows: impl Iterator<Item = Vec<Item<'a>>>,
+    right: &[bool],
+) -> Result<Vec<usize>, Failure> {
     let mut widths = vec![0; right.len()];
     for row in rows {
-        for (at, (cell, right)) in row.iter().zip(right).enumerate() {
-            let needed = width_of(cell);
+        for (at, (item, right)) in row.iter().zip(right).enumerate() {
+            let needed = item.width()?;
             let counts = needed <= WIDEST && (*right || at + 1 < row.len());
             if let (true, Some(width)) = (counts, widths.get_mut(at)) {
                 *width = needed.max(*width);
             }
         }
     }
-    widths
+    Ok(widths)
 }
 
-fn width_of(cell: &str) -> usize {
-    cell.chars().count()
+/// Holds spaces back until something stands behind them.
+struct Line<'a> {
+    out: &'a mut dyn Out,
+    spaces: usize,
+    /// Characters put.
+    chars: usize,
+}
+
+impl<'a> Line<'a> {
+    fn new(out: &'a mut dyn Out) -> Self {
+        Self {
+            out,
+            spaces: 0,
+            chars: 0,
+        }
+    }
+}
+
+impl Out for Line<'_> {
+    fn put(&mut self, text: &str) -> Result<(), Failure> {
+        const SPACES: &str = "                                ";
+        self.chars += text.chars().count();
+        let shown = text.trim_end_matches(' ');
+        if !shown.is_empty() {
+            while self.spaces > 0 {
+                let now = SPACES.get(..self.spaces).unwrap_or(SPACES);
+                self.out.put(now)?;
+                self.spaces -= now.len();
+            }
+            self.out.put(shown)?;
+        }
+        self.spaces += text.len() - shown.len();
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -55,11 +125,11 @@ mod tests {
     use super::*;
 
     fn check(right: &[bool], rows: &[&[&str]], expected: &[&str]) {
-        let rows: Vec<Vec<String>> = rows
-            .iter()
-            .map(|row| row.iter().map(|cell| cell.to_string()).collect())
-            .collect();
-        assert_eq!(columns(&rows, right), expected.join("\n") + "\n");
+        let rows = rows.iter();
+        let rows = rows.map(|row| row.iter().map(|text| Item::Text(text)).collect());
+        let mut text = String::new();
+        columns(rows, right, &mut text).unwrap();
+        assert_eq!(text, expected.join("\n") + "\n");
     }
 
     #[test]

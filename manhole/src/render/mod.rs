@@ -14,6 +14,7 @@ pub mod json;
 mod layout;
 pub(crate) mod mask;
 pub mod openmetrics;
+pub mod out;
 #[allow(dead_code)] // until `cpu` is a command
 pub mod pprof;
 pub mod stacks;

@@ -1,6 +1,7 @@
 //! `/metrics`: OpenMetrics text, version 1.0.0.
 
-use super::escape;
+use super::{escape, out::Out};
+use crate::model::Failure;
 use std::collections::BTreeSet;
 
 /// The media type to serve it as.
@@ -39,17 +40,20 @@ pub enum Value {
     },
 }
 
-/// All of `metrics`, ended by `# EOF`.
+/// Writes all of `metrics`, ended by `# EOF`.
 ///
 /// Names that fall together after cleaning are told apart by underscores at their end, since a family
 /// that appears twice would make a scraper refuse everything.
-pub fn render(metrics: &[Metric]) -> String {
+///
+/// # Errors
+/// As `out`.
+pub fn render(metrics: impl IntoIterator<Item = Metric>, out: &mut dyn Out) -> Result<(), Failure> {
     let mut names = Names::default();
-    let families = metrics.iter().map(|metric| {
-        let name = names.unique(metric);
-        family(&name, metric)
-    });
-    families.chain(["# EOF\n".to_owned()]).collect()
+    for metric in metrics {
+        let name = names.unique(&metric);
+        family(&name, &metric, out)?;
+    }
+    out.put("# EOF\n")
 }
 
 /// Names of families and samples that are taken.
@@ -112,22 +116,25 @@ impl Value {
     }
 }
 
-fn family(name: &str, metric: &Metric) -> String {
-    let mut text = format!("# TYPE {name} {}\n", metric.value.kind());
+fn family(name: &str, metric: &Metric, out: &mut dyn Out) -> Result<(), Failure> {
+    out.put(&format!("# TYPE {name} {}\n", metric.value.kind()))?;
     if let Some(unit) = metric.unit {
-        text += &format!("# UNIT {name} {unit}\n");
+        out.put(&format!("# UNIT {name} {unit}\n"))?;
     }
     if !metric.help.is_empty() {
-        text += &format!("# HELP {name} {}\n", one_line(&metric.help));
+        out.put(&format!("# HELP {name} {}\n", one_line(&metric.help)))?;
     }
-    text + &samples(name, &metric.value)
+    samples(name, &metric.value, out)
 }
 
-fn samples(name: &str, value: &Value) -> String {
+fn samples(name: &str, value: &Value, out: &mut dyn Out) -> Result<(), Failure> {
     match value {
-        Value::Counter(value) => format!("{name}_total {}\n", number(*value)),
-        Value::Gauge(value) => format!("{name} {}\n", number(*value)),
-        Value::Gauges(values) => labelled(name, "key", values, |key| one_line(key), number),
+        Value::Counter(value) => out.put(&format!("{name}_total {}\n", number(*value))),
+        Value::Gauge(value) => out.put(&format!("{name} {}\n", number(*value))),
+        Value::Gauges(values) => values.iter().try_for_each(|(key, value)| {
+            let (key, value) = (one_line(key), number(*value));
+            out.put(&format!("{name}{{key=\"{key}\"}} {value}\n"))
+        }),
         Value::Histogram {
             buckets,
             sum,
@@ -135,30 +142,14 @@ fn samples(name: &str, value: &Value) -> String {
         } => {
             let all = [(f64::INFINITY, *count)];
             let finite = buckets.iter().filter(|(bound, _)| bound.is_finite());
-            let (bucket, buckets) = (format!("{name}_bucket"), finite.chain(&all));
-            let samples = labelled(&bucket, "le", buckets, float, |count| count.to_string());
-            samples + &sum_and_count(name, *sum, *count)
+            for (bound, count) in finite.chain(&all) {
+                let bound = float(*bound);
+                out.put(&format!("{name}_bucket{{le=\"{bound}\"}} {count}\n"))?;
+            }
+            out.put(&format!("{name}_sum {}\n", number(*sum)))?;
+            out.put(&format!("{name}_count {count}\n"))
         }
     }
-}
-
-/// A sample for each of `values`, told apart by `label`.
-fn labelled<'a, L: 'a, V: Copy + 'a>(
-    name: &str,
-    label: &str,
-    values: impl IntoIterator<Item = &'a (L, V)>,
-    show_label: impl Fn(&'a L) -> String,
-    show_value: impl Fn(V) -> String,
-) -> String {
-    let sample = |(key, value): &'a (L, V)| {
-        let (key, value) = (show_label(key), show_value(*value));
-        format!("{name}{{{label}=\"{key}\"}} {value}\n")
-    };
-    values.into_iter().map(sample).collect()
-}
-
-fn sum_and_count(name: &str, sum: f64, count: u64) -> String {
-    format!("{name}_sum {}\n{name}_count {count}\n", number(sum))
 }
 
 fn number(value: f64) -> String {
@@ -170,10 +161,10 @@ fn number(value: f64) -> String {
 }
 
 /// A bound or quantile in a label looks like a float: `1.0`.
-fn float(value: &f64) -> String {
+fn float(value: f64) -> String {
     match value.is_finite() {
         true => format!("{value:?}"),
-        false => number(*value),
+        false => number(value),
     }
 }
 
@@ -199,7 +190,9 @@ mod tests {
     fn check(metrics: &[Metric], expected: &[&str]) {
         let expected = expected.iter().chain(&["# EOF"]);
         let expected: String = expected.map(|line| format!("{line}\n")).collect();
-        assert_eq!(render(metrics), expected);
+        let mut text = String::new();
+        render(metrics.iter().cloned(), &mut text).unwrap();
+        assert_eq!(text, expected);
     }
 
     #[test]
@@ -264,7 +257,8 @@ mod tests {
         let names = ["a.b", "a_b", "a b", "9", "", "\u{e9}{", "x_total"].map(gauge);
         let mut metrics = names.to_vec();
         metrics.push(metric("x", Value::Counter(1.0)));
-        let text = render(&metrics);
+        let mut text = String::new();
+        render(metrics, &mut text).unwrap();
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         let samples: Vec<&str> = samples
             .map(|line| line.split(' ').next().unwrap())

@@ -2,22 +2,19 @@
 //!
 //! Lines that begin with `#` are never data.
 
-use super::{Provenance, cell, escape, layout, stacks, units};
-use crate::model::{Answer, Block, Cell, Fields, Show, Table};
+use super::{
+    Provenance, cell, escape,
+    layout::{self, Item},
+    out::Out,
+    stacks, units,
+};
+use crate::model::{Answer, Block, Cell, Failure, Fields, Show, Table};
 
 /// What depends on who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TextStyle {
     /// Write `# next:`: somebody reads it at a prompt.
     pub next: bool,
-}
-
-#[cfg(test)]
-/// The whole answer; every line is complete.
-pub fn render(answer: &Answer, provenance: &Provenance, style: TextStyle) -> String {
-    let about = answer.about.as_deref();
-    let first = about.map(|about| provenance_line(provenance, about, true));
-    first.unwrap_or_default() + &body(answer, style)
 }
 
 /// The first line: where, when, what. `finished` adds how long it took.
@@ -41,71 +38,117 @@ pub fn provenance_line(provenance: &Provenance, about: &str, finished: bool) -> 
     comment(&format!("{command} {name}[{pid}] {host} {time}{about}"))
 }
 
-/// Everything behind the provenance line, whether or not that was written already.
-pub fn body(answer: &Answer, style: TextStyle) -> String {
-    let mut text = String::new();
+/// Writes everything behind the provenance line, whether or not that was written already.
+///
+/// # Errors
+/// As `out`.
+pub fn body(answer: &Answer, style: TextStyle, out: &mut dyn Out) -> Result<(), Failure> {
     if let Some(verdict) = &answer.verdict {
-        text.push_str(&escape::one_line(&verdict.text));
-        text.push('\n');
+        out.put(&escape::one_line(&verdict.text))?;
+        out.put("\n")?;
     }
-    let mut separate = answer.about.is_some() || answer.verdict.is_some();
-    for block in answer.blocks.iter().map(block) {
-        if !block.is_empty() {
-            text.push_str(if separate { "\n" } else { "" });
-            text.push_str(&block);
-            separate = true;
-        }
+    let mut above = answer.about.is_some() || answer.verdict.is_some();
+    for shown in &answer.blocks {
+        let mut below = Below {
+            out,
+            above,
+            begun: false,
+        };
+        block(shown, &mut below)?;
+        above |= below.begun;
     }
-    text.extend(answer.notes.iter().map(|note| comment(note)));
+    for note in &answer.notes {
+        out.put(&comment(note))?;
+    }
     if style.next && !answer.next.is_empty() {
-        text.push_str(&comment(&format!("next: {}", answer.next.join("; "))));
+        out.put(&comment(&format!("next: {}", answer.next.join("; "))))?;
     }
+    Ok(())
+}
+
+/// The whole answer as a text.
+#[cfg(test)]
+pub fn render(answer: &Answer, provenance: &Provenance, style: TextStyle) -> String {
+    let about = answer.about.as_deref();
+    let first = about.map(|about| provenance_line(provenance, about, true));
+    first.unwrap_or_default() + &shown(answer, style)
+}
+
+/// Its body as a text.
+#[cfg(test)]
+pub fn shown(answer: &Answer, style: TextStyle) -> String {
+    let mut text = String::new();
+    body(answer, style, &mut text).unwrap();
     text
+}
+
+/// A block, which stands behind an empty line if anything stands above it, and if it writes anything.
+struct Below<'a> {
+    out: &'a mut dyn Out,
+    above: bool,
+    begun: bool,
+}
+
+impl Out for Below<'_> {
+    fn put(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.begun && !text.is_empty() {
+            self.begun = true;
+            if self.above {
+                self.out.put("\n")?;
+            }
+        }
+        self.out.put(text)
+    }
 }
 
 fn comment(line: &str) -> String {
     format!("# {}\n", escape::one_line(line))
 }
 
-fn block(block: &Block) -> String {
+fn block(block: &Block, out: &mut dyn Out) -> Result<(), Failure> {
     match block {
-        Block::Table(data) if data.show != Show::Json => table(data),
-        Block::Fields(data) if data.show != Show::Json => fields(data),
-        Block::Lines(lines) => lines.iter().map(|text| line(text)).collect(),
-        Block::Value(value) => cell::bare(value) + "\n",
-        Block::Stacks(data) => {
-            let rows = stacks::rows(&data.folded).into_iter();
-            rows.map(|row| row.text + "\n").collect()
+        Block::Table(data) if data.show != Show::Json => table(data, out),
+        Block::Fields(data) if data.show != Show::Json => fields(data, out),
+        Block::Lines(lines) => lines.iter().try_for_each(|text| line(text, out)),
+        Block::Text(text) => text.lines().try_for_each(|text| line(text, out)),
+        Block::Value(value) => {
+            cell::put_bare(value, out)?;
+            out.put("\n")
         }
-        Block::Table(_) | Block::Fields(_) | Block::Data(..) => String::new(),
+        Block::Stacks(data) => stacks::rows(&data.folded).iter().try_for_each(|row| {
+            out.put(&row.text)?;
+            out.put("\n")
+        }),
+        Block::Table(_) | Block::Fields(_) | Block::Data(..) => Ok(()),
     }
 }
 
 /// A line of ours may be indented and hold tabs, but it is one line.
-fn line(text: &str) -> String {
-    let mut line = escape::line(text).replace('\n', "\\x0a");
-    line.push('\n');
-    line
+fn line(text: &str, out: &mut dyn Out) -> Result<(), Failure> {
+    escape::put(text, escape::indented, out)?;
+    out.put("\n")
 }
 
-fn table(table: &Table) -> String {
+fn table<'a>(table: &'a Table, out: &mut dyn Out) -> Result<(), Failure> {
     let shown = shown_columns(table);
+    if shown.is_empty() {
+        return Ok(());
+    }
     let number = |at: usize| cells(table, at).any(cell::is_number);
     let right: Vec<bool> = shown.iter().map(|(at, _)| number(*at)).collect();
-    let mut lines = Vec::new();
-    if shown.iter().any(|(_, header)| !header.is_empty()) {
-        lines.push(shown.iter().map(|(_, header)| header.to_string()).collect());
-    }
-    let show = |row: &Vec<Cell>| {
-        let cells = shown
-            .iter()
-            .filter_map(|(at, header)| Some((row.get(*at)?, header)));
-        cells
-            .map(|(value, header)| cell::text(value, header))
-            .collect()
+    let headed = shown.iter().any(|(_, header)| !header.is_empty());
+    let headings = shown.iter().map(|(_, header)| Item::Text(header));
+    let headings = headed.then(|| headings.collect::<Vec<_>>());
+    let items = |row: &'a Vec<Cell>| {
+        let cells = shown.iter();
+        let cells = cells.filter_map(|(at, header)| Some(Item::Cell(row.get(*at)?, header)));
+        cells.collect()
     };
-    lines.extend(table.rows.iter().filter(|_| !shown.is_empty()).map(show));
-    layout::columns(&lines, &right)
+    layout::columns(
+        headings.into_iter().chain(table.rows.iter().map(items)),
+        &right,
+        out,
+    )
 }
 
 /// Index and header of the columns that people see: those in which anything stands.
@@ -123,18 +166,17 @@ fn cells(table: &Table, at: usize) -> impl Iterator<Item = &Cell> {
 }
 
 /// Labels, values, and remarks behind them, each in a column of its own.
-fn fields(fields: &Fields) -> String {
+fn fields(fields: &Fields, out: &mut dyn Out) -> Result<(), Failure> {
     let shown = fields
         .rows
         .iter()
         .filter(|(_, label, value, _)| !label.is_empty() && *value != Cell::Empty);
-    let line = |(_, label, value, remark): &(_, &str, Cell, String)| {
-        let mut line = vec![label.to_string(), cell::text(value, label)];
-        line.extend((!remark.is_empty()).then(|| escape::one_line(remark).into_owned()));
-        line
-    };
-    let lines: Vec<Vec<String>> = shown.map(line).collect();
-    layout::columns(&lines, &[false; 3])
+    let items = shown.map(|(_, label, value, remark)| {
+        let mut items = vec![Item::Text(label), Item::Cell(value, label)];
+        items.extend((!remark.is_empty()).then_some(Item::Text(remark)));
+        items
+    });
+    layout::columns(items, &[false; 3], out)
 }
 
 #[cfg(test)]
@@ -222,7 +264,7 @@ mod tests {
             first,
             "# threads checkout[4711] web-17 2026-11-21T14:20:31Z: 5 s at 99 Hz\n"
         );
-        assert_eq!(body(&answer, PROMPT), "Fine.\n");
+        assert_eq!(shown(&answer, PROMPT), "Fine.\n");
         let plain = provenance_line(&provenance, "", false);
         assert_eq!(
             plain,

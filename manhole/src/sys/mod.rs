@@ -22,6 +22,8 @@ pub(crate) mod pidfd;
 mod poll;
 pub(crate) mod process;
 pub(crate) mod sched;
+#[cfg(test)]
+pub(crate) mod short_of_memory;
 pub(crate) mod signals;
 #[allow(dead_code)] // until `stacks` is a command
 pub(crate) mod stacks;

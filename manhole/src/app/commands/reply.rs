@@ -15,19 +15,13 @@ pub struct Reply(Answer);
 impl Reply {
     /// Lines of text.
     pub fn text(text: impl Into<String>) -> Self {
-        let text = text.into();
-        let mut answer = Answer::short();
-        let lines: Vec<&str> = text.lines().collect();
-        match lines.as_slice() {
-            [line] => answer.push(Block::Value(model::Cell::text(*line))),
-            lines => {
-                answer.push(Block::Lines(
-                    lines.iter().map(|line| (*line).to_owned()).collect(),
-                ));
-                answer.push(Block::Data("value", Value::String(text)));
-            }
+        let mut text = text.into();
+        if text.lines().nth(1).is_some() || text.is_empty() {
+            return Self::block(Block::Text(text));
         }
-        Self(answer)
+        let line = text.lines().next().map_or(0, str::len);
+        text.truncate(line);
+        Self::block(Block::Value(model::Cell::Text(text)))
     }
 
     /// Any JSON; compact in text. What is nested more than 128 levels deep is not shown.
@@ -203,10 +197,7 @@ mod tests {
         assert_eq!(blocks("one"), [Block::Value(model::Cell::text("one"))]);
         assert_eq!(
             blocks("one\ntwo\n".to_owned()),
-            [
-                Block::Lines(vec!["one".to_owned(), "two".to_owned()]),
-                Block::Data("value", Value::from("one\ntwo\n")),
-            ]
+            [Block::Text("one\ntwo\n".to_owned())]
         );
         assert_eq!(blocks(7_u64), [Block::Value(model::Cell::Json(7.into()))]);
     }

@@ -106,25 +106,23 @@ pub(crate) fn read(name: &str) -> Option<Reading> {
     Some(look(slot, &body))
 }
 
-/// The variables whose name `wanted` accepts, sorted by name.
-pub(crate) fn read_all(wanted: impl Fn(&str) -> bool) -> Vec<Reading> {
+/// The variables whose name `wanted` accepts, sorted by name, each looked at when it is asked for.
+pub(crate) fn read_all(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Reading> {
     let slots = registry::all()
         .into_iter()
-        .filter(|slot| wanted(slot.name()));
-    let readings = slots.filter_map(|slot| Some(look(slot, &slot.body()?)));
-    readings.collect()
+        .filter(move |slot| wanted(slot.name()));
+    slots.filter_map(|slot| Some(look(slot, &slot.body()?)))
 }
 
 /// The same, but numbers only: nothing that level view may not see is even looked at.
-pub(crate) fn numbers(wanted: impl Fn(&str) -> bool) -> Vec<Reading> {
+pub(crate) fn numbers(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Reading> {
     let slots = registry::all()
         .into_iter()
-        .filter(|slot| wanted(slot.name()));
-    let readings = slots.filter_map(|slot| {
+        .filter(move |slot| wanted(slot.name()));
+    slots.filter_map(|slot| {
         let body = slot.body().filter(is_number)?;
         Some(look(slot, &body))
-    });
-    readings.collect()
+    })
 }
 
 /// Whether the variable `name` exists and whether it is a number.

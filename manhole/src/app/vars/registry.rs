@@ -158,10 +158,10 @@ pub(super) fn all() -> Vec<&'static Slot> {
     slots
 }
 
-/// The names of all variables, sorted, for completion.
-pub(crate) fn names() -> Vec<&'static str> {
+/// The names of all variables, sorted.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     let filled = all().into_iter().filter(|slot| slot.body().is_some());
-    filled.map(Slot::name).collect()
+    filled.map(Slot::name)
 }
 
 /// Moves the windows on.

@@ -94,7 +94,7 @@ fn many_threads_may_register_at_once() {
             scope.spawn(|| (0..1000).for_each(|i| COUNTERS[i % 8].add(1)));
         }
     });
-    let readings = read_all(|name| name.starts_with("test.race."));
+    let readings: Vec<_> = read_all(|name| name.starts_with("test.race.")).collect();
     assert_eq!(readings.len(), 5);
     assert!(
         readings
@@ -166,13 +166,8 @@ fn level_view_sees_numbers_only() {
     });
     let _size = tunable("test.level.size", 1, ..);
     let _mode = tunable("test.level.mode", "fast".to_owned(), ..);
-    let names = |readings: Vec<Reading>| {
-        readings
-            .into_iter()
-            .map(|reading| reading.name)
-            .collect::<Vec<_>>()
-    };
-    let seen = names(numbers(|name| name.starts_with("test.level.")));
+    let seen = numbers(|name| name.starts_with("test.level."));
+    let seen: Vec<_> = seen.map(|reading| reading.name).collect();
     assert_eq!(seen, ["test.level.count", "test.level.size"]);
     assert_eq!(
         get("test.level.password"),

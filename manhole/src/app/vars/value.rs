@@ -2,7 +2,7 @@
 
 use super::Unit;
 use serde_json::{Map as Object, Value as Json, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 /// The value of a variable.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +77,14 @@ impl Value {
             Value::Histogram(summary) => summary.to_json(),
             Value::Tunable(value) | Value::Published(value) => value.clone(),
             Value::Busy(_) | Value::Failed(_) => json!(self.excuse()),
+        }
+    }
+
+    /// The same without a copy of what is JSON already, which may be large.
+    pub(crate) fn json(&self) -> Cow<'_, Json> {
+        match self {
+            Value::Tunable(value) | Value::Published(value) => Cow::Borrowed(value),
+            other => Cow::Owned(other.to_json()),
         }
     }
 

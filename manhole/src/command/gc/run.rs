@@ -188,7 +188,7 @@ fn answer(steps: &[Step], change: Option<i64>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::text::{TextStyle, body};
+    use crate::render::text::{TextStyle, shown};
 
     fn step(what: &str, micros: Option<u64>, freed: Option<u64>, resident: u64) -> Step {
         Step {
@@ -222,7 +222,7 @@ mod tests {
             ),
             step("after", Some(30_413_000), None, mib(2601)),
         ];
-        let text = body(&answer(&steps, Some(-(379 << 20))), TextStyle::default());
+        let text = shown(&answer(&steps, Some(-(379 << 20))), TextStyle::default());
         assert_eq!(
             text,
             "\

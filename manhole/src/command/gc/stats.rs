@@ -177,7 +177,7 @@ fn last_run(fields: &mut Fields, last: Option<reclaim::LastRun>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::text::{TextStyle, body};
+    use crate::render::text::{TextStyle, shown};
 
     #[test]
     fn what_is_not_known_is_said_to_be_unknown() {
@@ -190,7 +190,7 @@ mod tests {
             None,
         );
         assert_eq!(
-            body(&answer, TextStyle { next: true }),
+            shown(&answer, TextStyle { next: true }),
             "\
 Rust has no garbage collector: memory returns when its owner drops it. This is the allocator's side.
 
@@ -219,7 +219,7 @@ last gc run    never
         let took = Duration::from_millis(12);
         let shown = |info| {
             let deep = Deep { info, took };
-            body(
+            shown(
                 &answer(None, None, Some(&deep), &[], None),
                 TextStyle::default(),
             )

@@ -14,30 +14,24 @@ use crate::{
     },
 };
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// `/debug/vars`: byte for byte the shape of Go's expvar, with its two standard members.
 ///
 /// `memstats` is what the kernel knows, in 10 us and without stopping anything, and `cmdline` is
 /// masked and needs level inspect. The application's variables of these names win.
 pub(super) fn expvar(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<(), Failure> {
-    let (readings, _) = look(ctx, "*");
+    let (readings, _) = look(ctx, "*")?;
     ctx.check()?;
-    let mut variables = BTreeMap::from([("memstats".to_owned(), memory())]);
+    let memory = memory();
+    let mut variables = BTreeMap::from([("memstats", Cow::Borrowed(&memory))]);
     if ctx.may(Level::Inspect) {
         let words = mask::command_line(&identity::command_line());
-        variables.insert("cmdline".to_owned(), json!(words));
+        variables.insert("cmdline", Cow::Owned(json!(words)));
     }
-    variables.extend(
-        readings
-            .iter()
-            .map(|reading| (reading.name.to_owned(), reading.value.to_json())),
-    );
-    reply.bytes(
-        expvar::MEDIA_TYPE,
-        "",
-        expvar::render(&variables).as_bytes(),
-    )
+    let theirs = readings.iter();
+    variables.extend(theirs.map(|reading| (reading.name, reading.value.json())));
+    reply.file(expvar::MEDIA_TYPE, "", |out| expvar::render(variables, out))
 }
 
 fn memory() -> Json {
@@ -53,24 +47,20 @@ fn memory() -> Json {
 
 /// `/metrics`: the same as OpenMetrics text; what is no number is left out.
 pub(super) fn metrics(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<(), Failure> {
-    let (readings, _) = look(ctx, "*");
+    let (readings, _) = look(ctx, "*")?;
     ctx.check()?;
-    let mut metrics = vec![Metric {
+    let memory = Metric {
         name: "memstats".to_owned(),
         unit: None,
         help: "what the kernel counts of this process's memory".to_owned(),
         value: openmetrics::Value::Gauges(numbers(&memory())),
-    }];
-    metrics.extend(
-        readings
-            .iter()
-            .filter_map(|reading| metric(reading, &vars::below(reading.name))),
-    );
-    reply.bytes(
-        openmetrics::MEDIA_TYPE,
-        "",
-        openmetrics::render(&metrics).as_bytes(),
-    )
+    };
+    let theirs = readings.iter();
+    let theirs = theirs.filter_map(|reading| metric(reading, &vars::below(reading.name)));
+    let metrics = std::iter::once(memory).chain(theirs);
+    reply.file(openmetrics::MEDIA_TYPE, "", |out| {
+        openmetrics::render(metrics, out)
+    })
 }
 
 fn metric(reading: &Reading, below: &[(u64, u64)]) -> Option<Metric> {

@@ -36,15 +36,15 @@ fn run(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         refuse_level(&format!("vars get {name}"), Level::Inspect, ctx)?;
     }
     let reading = vars::read(name).ok_or_else(|| unknown("vars get", name))?;
-    answer(&reading)
+    answer(reading)
 }
 
-fn answer(reading: &Reading) -> Result<Answer, Failure> {
-    let cell = match &reading.value {
-        Value::Text(text) => Cell::text(&**text),
-        Value::Published(Json::String(text)) | Value::Tunable(Json::String(text)) => {
-            Cell::text(&**text)
-        }
+fn answer(reading: Reading) -> Result<Answer, Failure> {
+    let cell = match reading.value {
+        Value::Text(text)
+        | Value::Published(Json::String(text))
+        | Value::Tunable(Json::String(text)) => Cell::Text(text),
+        Value::Published(json) | Value::Tunable(json) => Cell::Json(json),
         Value::Failed(why) => {
             let text = format!("vars get: {} has no value: {why}", reading.name);
             return Err(Failure::new(Code::Panic, text));
@@ -68,7 +68,7 @@ fn answer(reading: &Reading) -> Result<Answer, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::text::{TextStyle, body};
+    use crate::render::text::{TextStyle, shown};
     use serde_json::json;
     use std::time::Duration;
 
@@ -80,7 +80,7 @@ mod tests {
             rate: None,
             setting: None,
         };
-        let answer = answer(&reading).map(|answer| body(&answer, TextStyle::default()));
+        let answer = answer(reading).map(|answer| shown(&answer, TextStyle::default()));
         let answer = answer.map_err(|failure| failure.to_string());
         assert_eq!(answer.as_deref().map_err(String::as_str), expected);
     }

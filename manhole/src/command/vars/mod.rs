@@ -55,45 +55,54 @@ pub(super) static COMMAND: Command = Command {
     ],
     run: Run::Answer(|ctx, args| {
         let pattern = args.text("glob").unwrap_or("*");
-        let (readings, hidden) = look(ctx, pattern);
+        let (readings, hidden) = look(ctx, pattern)?;
         ctx.check()?;
-        Ok(answer(&readings, hidden, pattern))
+        Ok(answer(readings, hidden, pattern))
     }),
 };
 
 /// What the caller may see of what matches, and how many more there are.
-fn look(ctx: &Context, pattern: &str) -> (Vec<Reading>, usize) {
+///
+/// # Errors
+/// `no-memory`.
+fn look(ctx: &Context, pattern: &str) -> Result<(Vec<Reading>, usize), Failure> {
     let wanted = |name: &str| glob::matches(pattern, name);
     if ctx.may(Level::Inspect) {
         // A client that went away is not worth the patience that closures get.
-        return (
-            vars::read_all(|name| wanted(name) && ctx.check().is_ok()),
-            0,
-        );
+        let waits = |name: &str| wanted(name) && ctx.check().is_ok();
+        return Ok((gathered(vars::read_all(waits))?, 0));
     }
-    let readings = vars::numbers(wanted);
-    let all = vars::names()
-        .into_iter()
-        .filter(|name| wanted(name))
-        .count();
+    let readings = gathered(vars::numbers(wanted))?;
+    let all = vars::names().filter(|name| wanted(name)).count();
     let hidden = all.saturating_sub(readings.len());
-    (readings, hidden)
+    Ok((readings, hidden))
 }
 
-fn answer(readings: &[Reading], hidden: usize, pattern: &str) -> Answer {
+fn gathered(readings: impl Iterator<Item = Reading>) -> Result<Vec<Reading>, Failure> {
+    let mut all = Vec::new();
+    for reading in readings {
+        all.try_reserve(1)
+            .map_err(|_| Failure::no_memory("the list of the variables"))?;
+        all.push(reading);
+    }
+    Ok(all)
+}
+
+fn answer(readings: Vec<Reading>, hidden: usize, pattern: &str) -> Answer {
     let mut answer = Answer::short();
+    let none = readings.is_empty();
     answer.push(Block::Table(show::table(readings)));
     if hidden > 0 {
         let more = plural(hidden, "text and published value");
         answer.note(format!("{more} more with level inspect").replace("text and", "text or"));
-    } else if readings.is_empty() {
+    } else if none {
         answer.note(nothing(pattern));
     }
     answer
 }
 
 fn nothing(pattern: &str) -> String {
-    let names = vars::names();
+    let names: Vec<_> = vars::names().collect();
     if names.is_empty() {
         let declare =
             "static REQUESTS: manhole::vars::Counter = manhole::vars::Counter::new(\"requests\");";
@@ -111,8 +120,7 @@ fn nothing(pattern: &str) -> String {
 
 /// What to say about a name that is none.
 fn unknown(command: &str, name: &str) -> Failure {
-    let known = vars::names();
-    let nearest = suggest::nearest(name, known.iter().copied());
+    let nearest = suggest::nearest(name, vars::names());
     let remedy = nearest.map_or_else(
         || "vars lists them".to_owned(),
         |near| format!("did you mean {near}?"),
@@ -130,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_hidden_or_missing_is_said() {
-        let notes = |hidden, pattern: &str| answer(&[], hidden, pattern).notes;
+        let notes = |hidden, pattern: &str| answer(Vec::new(), hidden, pattern).notes;
         assert_eq!(
             notes(1, "*"),
             ["1 text or published value more with level inspect"]

@@ -4,7 +4,7 @@ use crate::{
     app::vars::{Reading, Setting, Summary, Unit, Value},
     command::plural,
     model::{Cell, Column, Table, order},
-    render::units,
+    render::{self, units},
 };
 use serde_json::Value as Json;
 
@@ -16,7 +16,7 @@ const SHORT: usize = 32;
 const LEAST: usize = 24;
 
 /// Name, value, type, and what else there is to say about it.
-pub(super) fn table(readings: &[Reading]) -> Table {
+pub(super) fn table(readings: Vec<Reading>) -> Table {
     let columns = [
         Column::new("name", ""),
         Column::json("value"),
@@ -34,7 +34,7 @@ pub(super) fn table(readings: &[Reading]) -> Table {
         Column::json("reverts_at"),
     ];
     let mut table = Table::new("vars", columns).unheaded();
-    let room = room(readings);
+    let room = room(&readings);
     for reading in readings {
         table.row(row(reading, room));
     }
@@ -48,8 +48,10 @@ fn room(readings: &[Reading]) -> usize {
     LINE.saturating_sub(taken).max(LEAST)
 }
 
-fn row(reading: &Reading, room: usize) -> Vec<Cell> {
+fn row(reading: Reading, room: usize) -> Vec<Cell> {
     let known = !matches!(reading.value, Value::Busy(_) | Value::Failed(_));
+    let (shown, detail) = (shown(&reading.value), bounded(&reading, room));
+    let (max, busy, error) = particulars(&reading.value);
     let rate = reading.rate.as_ref();
     let pending = reading
         .setting
@@ -59,33 +61,35 @@ fn row(reading: &Reading, room: usize) -> Vec<Cell> {
     let setting = reading.setting.as_ref();
     vec![
         Cell::text(reading.name),
-        if known {
-            Cell::Json(reading.value.to_json())
-        } else {
-            Cell::Unknown
+        match reading.value {
+            Value::Busy(_) | Value::Failed(_) => Cell::Unknown,
+            Value::Published(json) | Value::Tunable(json) => Cell::Json(json),
+            value => Cell::Json(value.to_json()),
         },
-        shown(&reading.value),
+        shown,
         Cell::text(if known { reading.kind } else { "closure" }),
-        Cell::Text(bounded(reading, room)),
+        Cell::Text(detail),
         optional(rate.map(|rate| Cell::Rate(rate.per_second))),
         optional(rate.map(|rate| Cell::Nanos(rate.window.as_nanos() as u64))),
-        match reading.value {
-            Value::Gauge { max, .. } => Cell::Json(max.into()),
-            _ => Cell::Empty,
-        },
-        match reading.value {
-            Value::Busy(since) => Cell::Nanos(since.as_nanos() as u64),
-            _ => Cell::Empty,
-        },
-        match &reading.value {
-            Value::Failed(why) => Cell::text(&**why),
-            _ => Cell::Empty,
-        },
+        max,
+        busy,
+        error,
         optional(setting.map(|setting| Cell::Json(setting.default.clone()))),
         optional(setting.map(|setting| Cell::text(&*setting.wanted))),
         optional(pending.map(|pending| Cell::Json(pending.base.clone()))),
         optional(pending.map(|pending| Cell::Time(pending.at_unix_ns))),
     ]
+}
+
+/// The greatest value of a gauge; since when a closure hangs; why it failed.
+fn particulars(value: &Value) -> (Cell, Cell, Cell) {
+    let (none, nothing) = (Cell::Empty, Cell::Empty);
+    match value {
+        Value::Gauge { max, .. } => (Cell::Json((*max).into()), none, nothing),
+        Value::Busy(since) => (none, Cell::Nanos(since.as_nanos() as u64), nothing),
+        Value::Failed(why) => (none, nothing, Cell::text(&**why)),
+        _ => (Cell::Empty, none, nothing),
+    }
 }
 
 /// The value itself, in human units.
@@ -100,7 +104,7 @@ pub(super) fn shown(value: &Value) -> Cell {
             Cell::or_unknown(summary.p50, |value| measured(summary, value))
         }
         Value::Tunable(json) | Value::Published(json) => {
-            scalar(json).unwrap_or_else(|| Cell::Bytes(json.to_string().len() as u64))
+            scalar(json).unwrap_or_else(|| Cell::Bytes(render::json::size(json)))
         }
         other => other.excuse().map_or(Cell::Unknown, Cell::Text),
     }
@@ -108,7 +112,7 @@ pub(super) fn shown(value: &Value) -> Cell {
 
 /// What stands behind the type; what the application made is cut to the line, `vars get` has it all.
 fn bounded(reading: &Reading, room: usize) -> String {
-    let detail = detail(reading);
+    let detail = detail(reading, room);
     match reading.value {
         Value::Text(_) | Value::Map(_) | Value::Published(_) | Value::Failed(_) => {
             cut(detail, room)
@@ -117,7 +121,7 @@ fn bounded(reading: &Reading, room: usize) -> String {
     }
 }
 
-fn detail(reading: &Reading) -> String {
+fn detail(reading: &Reading, room: usize) -> String {
     match &reading.value {
         Value::Counter(_) => reading
             .rate
@@ -134,7 +138,8 @@ fn detail(reading: &Reading) -> String {
             shown.collect::<Vec<_>>().join("  ")
         }
         Value::Histogram(summary) => distribution(summary),
-        Value::Published(json) if scalar(json).is_none() => json.to_string(),
+        // One character more than there is room for, so that it is seen to be cut.
+        Value::Published(json) if scalar(json).is_none() => render::json::beginning(json, room + 1),
         Value::Tunable(value) => {
             let setting = reading.setting.as_ref();
             setting.map_or_else(String::new, |setting| tuned(value, setting))
@@ -287,10 +292,10 @@ mod tests {
         }
     }
 
-    fn text(readings: &[Reading]) -> String {
+    fn text(readings: Vec<Reading>) -> String {
         let mut answer = Answer::short();
         answer.push(Block::Table(table(readings)));
-        render::text::body(&answer, render::text::TextStyle::default())
+        render::text::shown(&answer, render::text::TextStyle::default())
     }
 
     fn counter(name: &'static str, count: u64, per_second: f64) -> Reading {
@@ -342,7 +347,7 @@ mod tests {
             ),
         ];
         assert_eq!(
-            text(&readings),
+            text(readings.into()),
             "\
 http.config                87 B  value      {\"listen\":\"0.0.0.0:8080\",\"tls\":true,\"upstream\":\"http:/…
 http.errors                  12  counter    +0.1/s
@@ -391,7 +396,7 @@ http.upstream_pool  <busy 31 s>  closure    no answer in 100 ms (it runs on thre
     fn a_map_shows_its_largest_counts_first() {
         let counts = [("200", 9_000), ("404", 12), ("500", 13)];
         let counts = counts.map(|(key, count)| (key.to_owned(), count)).into();
-        let line = text(&[reading("http.status", "map", Value::Map(counts))]);
+        let line = text(vec![reading("http.status", "map", Value::Map(counts))]);
         assert_eq!(
             line,
             "http.status  3 keys  map  200 9,000  500 13  404 12\n"
@@ -405,7 +410,7 @@ http.upstream_pool  <busy 31 s>  closure    no answer in 100 ms (it runs on thre
             reading("b", "value", Value::Busy(Duration::from_millis(1500))),
         ];
         let mut answer = Answer::short();
-        answer.push(Block::Table(table(&readings)));
+        answer.push(Block::Table(table(readings.into())));
         let provenance = render::Provenance {
             command: "vars".to_owned(),
             name: "x".to_owned(),
@@ -414,7 +419,8 @@ http.upstream_pool  <busy 31 s>  closure    no answer in 100 ms (it runs on thre
             time_unix_ns: 0,
             elapsed_ns: 0,
         };
-        let line = render::json::render(&answer, &provenance);
+        let mut line = String::new();
+        render::json::render(&answer, &provenance, &mut line).unwrap();
         let object: Json = serde_json::from_str(&line).unwrap();
         let expected = json!([
             {"name": "a", "value": 5, "type": "counter", "rate_per_s": 0.5, "rate_window_ns": 30_000_000_000_u64},

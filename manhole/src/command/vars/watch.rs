@@ -10,8 +10,10 @@ use crate::{
     },
     render::{escape, units},
 };
-use serde_json::{Value as Json, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value as Json;
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     time::{Duration, Instant},
 };
@@ -60,11 +62,18 @@ fn run(ctx: &Context, args: &Args, reply: &mut Reply<'_>) -> Result<(), Failure>
     let end = Instant::now() + LONGEST;
     let mut last = BTreeMap::new();
     loop {
-        let (readings, _) = look(ctx, &pattern);
+        let (readings, _) = look(ctx, &pattern)?;
         let now = unix_now_ns();
-        let json = reply.json();
-        for line in changes(&readings, &mut last, now, json) {
-            reply.line(&line)?;
+        let width = readings.iter().map(|reading| reading.name.len()).max();
+        for (reading, change) in changes(&readings, &mut last) {
+            match reply.json() {
+                true => reply.object(&Change {
+                    reading,
+                    change,
+                    now,
+                })?,
+                false => reply.line(&line(reading, change, now, width.unwrap_or(0)))?,
+            }
         }
         if Instant::now() + period > end {
             return Ok(());
@@ -95,33 +104,19 @@ fn arguments(args: &Args) -> Result<(Duration, String), Failure> {
     Ok((period, pattern.unwrap_or("*").to_owned()))
 }
 
-/// A line for each variable that is new or has changed since `last`, which is brought up to date.
-fn changes(
-    readings: &[Reading],
+/// What is new or has changed since `last`, which is brought up to date, and by how much.
+fn changes<'a>(
+    readings: &'a [Reading],
     last: &mut BTreeMap<&'static str, Value>,
-    now: u64,
-    json: bool,
-) -> Vec<String> {
-    let width = readings
-        .iter()
-        .map(|reading| reading.name.len())
-        .max()
-        .unwrap_or(0);
-    let mut lines = Vec::new();
-    for reading in readings {
+) -> impl Iterator<Item = (&'a Reading, Option<i64>)> {
+    readings.iter().filter_map(|reading| {
         let before = last.insert(reading.name, reading.value.clone());
-        let same = before
-            .as_ref()
-            .is_some_and(|before| same(before, &reading.value));
-        if !same {
-            let change = before.and_then(|before| difference(&before, &reading.value));
-            lines.push(match json {
-                true => object(reading, change, now),
-                false => line(reading, change, now, width),
-            });
+        match before {
+            Some(before) if same(&before, &reading.value) => None,
+            Some(before) => Some((reading, difference(&before, &reading.value))),
+            None => Some((reading, None)),
         }
-    }
-    lines
+    })
 }
 
 /// A closure that goes on hanging is no change.
@@ -158,13 +153,26 @@ fn line(reading: &Reading, change: Option<i64>, now: u64, width: usize) -> Strin
     escape::one_line(&line).into_owned()
 }
 
-fn object(reading: &Reading, change: Option<i64>, now: u64) -> String {
-    let value = match reading.value {
-        Value::Busy(_) | Value::Failed(_) => Json::Null,
-        _ => reading.value.to_json(),
-    };
-    let time = units::time_utc_millis(now);
-    json!({"time": time, "name": reading.name, "value": value, "change": change}).to_string()
+/// The same for programs.
+struct Change<'a> {
+    reading: &'a Reading,
+    change: Option<i64>,
+    now: u64,
+}
+
+impl Serialize for Change<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = match &self.reading.value {
+            Value::Busy(_) | Value::Failed(_) => Cow::Owned(Json::Null),
+            value => value.json(),
+        };
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("change", &self.change)?;
+        object.serialize_entry("name", self.reading.name)?;
+        object.serialize_entry("time", &units::time_utc_millis(self.now))?;
+        object.serialize_entry("value", &*value)?;
+        object.end()
+    }
 }
 
 #[cfg(test)]
@@ -183,11 +191,21 @@ mod tests {
 
     #[test]
     fn the_first_look_shows_all_and_the_next_what_changed() {
-        let mut last = BTreeMap::new();
+        let (mut last, now) = (BTreeMap::new(), 1_795_270_831_000_000_000);
         let mut look = |values: [Value; 3], json: bool| {
             let [a, b, c] = values;
             let readings = [reading("a", a), reading("queue", b), reading("c", c)];
-            changes(&readings, &mut last, 1_795_270_831_000_000_000, json)
+            let changes = changes(&readings, &mut last);
+            let lines = changes.map(|(reading, change)| match json {
+                true => serde_json::to_string(&Change {
+                    reading,
+                    change,
+                    now,
+                })
+                .unwrap(),
+                false => line(reading, change, now, "queue".len()),
+            });
+            lines.collect::<Vec<_>>()
         };
         let gauge = |value| Value::Gauge { value, max: 9 };
         let busy = |seconds| Value::Busy(Duration::from_secs(seconds));

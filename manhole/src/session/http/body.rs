@@ -12,8 +12,8 @@ use std::{
 pub(super) enum Body {
     /// Known as a whole.
     Whole(Option<Bytes>),
-    /// A first piece, then what a command still writes.
-    Events(Option<Bytes>, Events),
+    /// First pieces, then what a command still writes.
+    Events([Option<Bytes>; 2], Events),
 }
 
 impl Body {
@@ -47,7 +47,7 @@ impl HttpBody for Body {
         match self.get_mut() {
             Body::Whole(bytes) => bytes.take().map_or(Poll::Ready(None), frame),
             Body::Events(first, events) => {
-                if let Some(bytes) = first.take() {
+                if let Some(bytes) = first.iter_mut().find_map(Option::take) {
                     return frame(bytes);
                 }
                 loop {

@@ -214,7 +214,7 @@ async fn stream(
         }
     };
     let body = match more {
-        true => Body::Events(Some(first.into()), events),
+        true => Body::Events([Some(first.into()), None], events),
         false => short_or_long(first, events).await,
     };
     with_media(body, media, name, path)
@@ -226,14 +226,12 @@ async fn short_or_long(first: Vec<u8>, mut events: running::Events) -> Body {
         match events.recv().await {
             Some((_, Event::End(Ok(())))) => return Body::whole(first),
             Some((_, Event::Text { chunk, .. } | Event::Bytes { chunk, .. })) => {
-                let mut first = first;
-                first.extend_from_slice(&chunk);
-                return Body::Events(Some(first.into()), events);
+                return Body::Events([Some(first.into()), Some(chunk.into())], events);
             }
             Some((_, Event::Progress { .. } | Event::Outcome { .. })) => {}
             Some((_, Event::End(Err(_)))) | None => {
                 events.close();
-                return Body::Events(Some(first.into()), events);
+                return Body::Events([Some(first.into()), None], events);
             }
         }
     }
