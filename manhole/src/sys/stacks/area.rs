@@ -7,7 +7,7 @@
 use super::{
     Registers,
     atomics::{AtomicU32, AtomicU64, Ordering},
-    slots::{Generation, Slot},
+    slots::{Generation, Holder, Slot},
     value::SLOTS,
 };
 use nix::{libc, sys::mman};
@@ -20,6 +20,8 @@ use std::{
 
 /// Bytes of stack that a slot holds.
 pub(super) const STACK: usize = 64 << 10;
+/// Bytes of a stack that most threads need no more than.
+const WARM: usize = 16 << 10;
 /// Where the first slot's stack begins: behind what describes the slots, on a page of any size.
 const HEAD: usize = STACK;
 const LENGTH: usize = HEAD + SLOTS * STACK;
@@ -40,7 +42,9 @@ pub(super) struct Head {
     /// The process that this is for. Written last; a handler that finds another one is inert.
     owner: AtomicU32,
     /// The thread that may send, or 0.
-    pub(super) turn: AtomicU32,
+    pub(super) turn: Holder,
+    /// How many wait for the turn.
+    pub(super) waiting: AtomicU32,
     /// The size of a page.
     pub(super) page: AtomicU64,
     /// Where the stack of the main thread ends.
@@ -166,6 +170,22 @@ impl Area {
     pub(super) fn stack(&self, index: usize) -> *mut u8 {
         let offset = HEAD.wrapping_add((index & (SLOTS - 1)).wrapping_mul(STACK));
         self.0.as_ptr().cast::<u8>().wrapping_add(offset)
+    }
+
+    /// Has the kernel provide the memory that answers usually take, for the first `count` slots: a
+    /// page costs a thread 2 us when it is the one to touch it first.
+    pub(super) fn warm(&self, count: usize) {
+        let page = self.head().page.load(Ordering::Relaxed).max(1) as usize;
+        for (index, place) in self.slots().iter().enumerate().take(count) {
+            if place.slot.is_being_written() {
+                continue;
+            }
+            for offset in (0..WARM).step_by(page) {
+                // SAFETY: inside the slot's own part of the mapping, which nobody writes to: it is not
+                // being written, and only the caller, who has the turn, arms slots.
+                unsafe { self.stack(index).add(offset).write_volatile(0) };
+            }
+        }
     }
 
     /// Gives the memory of all stacks back, and with it what they hold; a thread that is still

@@ -5,7 +5,7 @@ use super::{
     area::{self, Area, Left},
     disposition,
     send::Sender,
-    slots::Generation,
+    slots::{Generation, Slot},
     turn::Turn,
     value::{self, SLOTS},
 };
@@ -17,6 +17,9 @@ use std::{
 
 /// How many times as long as for an answer a caller waits for its turn.
 const QUEUE: u32 = 10;
+
+/// How often a thread that does not answer is looked for: one that has begun to end takes no signal.
+const STILL_THERE: Duration = Duration::from_millis(2);
 
 type Each<'a> = dyn FnMut(u32, Result<Copied<'_>, Missing>) + 'a;
 
@@ -49,6 +52,8 @@ struct Asked {
     tid: u32,
     generation: Generation,
     until: Instant,
+    /// When to look whether it is still there.
+    look: Instant,
 }
 
 /// Who is asked through which slot; whoever holds one has the turn.
@@ -66,6 +71,7 @@ impl Round {
     fn run(&mut self, tids: &[u32], keep_going: &dyn Fn() -> bool, each: &mut Each<'_>) {
         let mut tids = tids.iter();
         let mut pause = Pause::default();
+        self.area.warm(tids.len());
         while keep_going() {
             self.ask(&mut tids, each);
             if self.asked.iter().all(Option::is_none) {
@@ -115,36 +121,53 @@ impl Round {
                 error => Missing::Refused(error),
             });
         }
-        let until = Instant::now() + self.patience;
+        let now = Instant::now();
         *entry = Some(Asked {
             tid,
             generation,
-            until,
+            until: now + self.patience,
+            look: now + STILL_THERE,
         });
         Ok(())
     }
 
-    /// Hands over those who answered and those whose time is up; how many there were.
+    /// Hands over those who answered, ended or had their time; how many there were.
     fn hear(&mut self, each: &mut Each<'_>) -> usize {
         let now = Instant::now();
         let mut heard = 0;
         let slots = self.area.slots().iter().zip(&mut self.asked);
         for (index, (place, entry)) in slots.enumerate() {
-            let Some(asked) = *entry else { continue };
+            let Some(asked) = entry else { continue };
+            let tid = asked.tid;
             if let Some(left) = place.answer(asked.generation) {
-                each(asked.tid, Ok(copied(asked.tid, &left, &self.area, index)));
+                each(tid, Ok(copied(tid, &left, &self.area, index)));
                 place.slot.release(asked.generation);
-            } else if now < asked.until {
-                continue;
-            } else if place.slot.disarm(asked.generation) || place.slot.is_being_written() {
-                each(asked.tid, Err(Missing::Silent));
+            } else if let Some(missing) = asked.gave_up(now, &place.slot, &self.sender) {
+                each(tid, Err(missing));
             } else {
-                continue; // it became ready between the two looks: the next one takes it
+                continue;
             }
             *entry = None;
             heard += 1;
         }
         heard
+    }
+}
+
+impl Asked {
+    /// Why not to wait for it any longer.
+    fn gave_up(&mut self, now: Instant, slot: &Slot, sender: &Sender) -> Option<Missing> {
+        let missing = if now >= self.until {
+            Missing::Silent
+        } else if now >= self.look {
+            self.look = now + STILL_THERE;
+            sender.is_gone(self.tid).then_some(Missing::Gone)?
+        } else {
+            return None;
+        };
+        // It may have become ready between the two looks: the next one takes it.
+        let over = slot.disarm(self.generation) || slot.is_being_written();
+        over.then_some(missing)
     }
 }
 

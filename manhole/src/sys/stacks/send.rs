@@ -46,4 +46,12 @@ impl Sender {
             error => Err(Errno::from_raw(error.unsigned_abs() as i32)),
         }
     }
+
+    /// Whether thread `tid` ended. Costs 0.2 us.
+    pub(super) fn is_gone(&self, tid: u32) -> bool {
+        let arguments = [self.pid as u64, u64::from(tid), 0, 0, 0, 0];
+        // SAFETY: tgkill(2) without a signal sends nothing.
+        let error = unsafe { arch::call(libc::SYS_tgkill, arguments) };
+        error == -i64::from(libc::ESRCH)
+    }
 }

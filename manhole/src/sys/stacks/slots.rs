@@ -39,7 +39,7 @@ pub(super) struct Slot {
 
 /// The right to write into a slot, or to read it: the generation it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+pub(super) struct Generation(pub(super) u64);
 
 impl Generation {
     /// As many bits as a signal carries.
@@ -49,12 +49,30 @@ impl Generation {
     }
 
     #[inline(always)]
-    fn word(self, state: u64) -> u64 {
+    pub(super) fn word(self, state: u64) -> u64 {
         self.0 << STATE_BITS | state
     }
 
-    fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         Self(self.0.wrapping_add(1) & (u64::MAX >> STATE_BITS))
+    }
+}
+
+/// Who has the turn: the console's side of all slots. 0 is nobody.
+#[derive(Debug)]
+pub(super) struct Holder(pub(super) AtomicU32);
+
+impl Holder {
+    /// Takes the turn for thread `me`, unless somebody has it.
+    pub(super) fn take(&self, me: u32) -> bool {
+        self.0
+            .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Gives it back; what was done to the slots is done for whoever has it next.
+    pub(super) fn give_back(&self) {
+        self.0.store(0, Ordering::Release);
     }
 }
 

@@ -1,12 +1,12 @@
 //! One at a time: who holds the turn arms, reads and frees slots.
 
+use super::atomics::{AtomicU32, Ordering};
 use super::{
     Unusable,
     area::{self, Area},
 };
 use nix::unistd::gettid;
 use std::{
-    sync::atomic::Ordering,
     thread,
     time::{Duration, Instant},
 };
@@ -21,6 +21,7 @@ pub(super) struct Turn(Area);
 
 impl Turn {
     /// Waits for it as long as `patience` and `keep_going` say; `None` when the latter says no.
+    /// Whoever comes while others wait waits as well, so that nobody waits for ever.
     ///
     /// # Errors
     /// No memory, or somebody else had it all the time.
@@ -30,21 +31,22 @@ impl Turn {
     ) -> Result<Option<Self>, Unusable> {
         let area = area::ours().ok_or(Unusable::NoMemory)?;
         let me = u32::try_from(gettid().as_raw()).unwrap_or(u32::MAX);
+        let head = area.head();
+        if head.waiting.load(Ordering::Relaxed) == 0 && head.turn.take(me) {
+            return Ok(Some(Self(area)));
+        }
+        let _waiting = Waiting::new(&head.waiting);
         let since = Instant::now();
-        let turn = &area.head().turn;
-        while turn
-            .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
+        while since.elapsed() <= patience {
             if !keep_going() {
                 return Ok(None);
             }
-            if since.elapsed() > patience {
-                return Err(Unusable::Busy);
-            }
             thread::sleep(LOOK);
+            if head.turn.take(me) {
+                return Ok(Some(Self(area)));
+            }
         }
-        Ok(Some(Self(area)))
+        Err(Unusable::Busy)
     }
 
     pub(super) fn area(&self) -> Area {
@@ -56,6 +58,22 @@ impl Drop for Turn {
     /// The stacks are given back first: whoever comes next shall not wait for that to be safe.
     fn drop(&mut self) {
         self.0.forget();
-        self.0.head().turn.store(0, Ordering::Release);
+        self.0.head().turn.give_back();
+    }
+}
+
+/// Counted as one who waits.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
