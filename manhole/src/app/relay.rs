@@ -136,16 +136,13 @@ impl<T: Send + 'static> Relay<T> {
         if empty || self.draining.swap(me, Ordering::AcqRel) == me {
             return;
         }
-        let job = Box::new(move |_: &Ticket| self.drain(pool, sink));
-        if pool
-            .submit(Kind::Closure, self.what.to_owned(), job)
-            .is_err()
-        {
-            self.draining.store(0, Ordering::Release);
-        }
+        let draining = Draining(&self.draining);
+        let job = Box::new(move |_: &Ticket| self.drain(pool, sink, draining));
+        // Refused or dropped unrun, the job ends the draining.
+        let _ = pool.submit(Kind::Closure, self.what.to_owned(), job);
     }
 
-    fn drain(&'static self, pool: &'static Pool, sink: Sink<T>) {
+    fn drain(&'static self, pool: &'static Pool, sink: Sink<T>, draining: Draining) {
         for _ in 0..BATCH {
             let item = brief(&self.pending).and_then(|mut pending| pending.pop_front());
             let Some(item) = item else { break };
@@ -153,14 +150,24 @@ impl<T: Send + 'static> Relay<T> {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
-        self.draining.store(0, Ordering::Release);
+        drop(draining);
         self.flush_in(pool, sink); // what came meanwhile, or the rest of a long queue
+    }
+}
+
+/// Says that a queue is being emptied, until it is dropped.
+struct Draining(&'static AtomicUsize);
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::in_a_child;
     use std::sync::mpsc;
 
     fn relay<T: Send + 'static>(capacity: usize) -> &'static Relay<T> {
@@ -228,6 +235,34 @@ mod tests {
         assert!(received.recv().is_err(), "and what it captured is dropped");
         relay.offer(1);
         assert_eq!(relay.take(), [1]);
+    }
+
+    #[test]
+    fn what_a_shutdown_kept_from_being_handed_over_does_not_stop_the_rest() {
+        // In a child: the pool is closed, which the other tests use.
+        in_a_child(|| {
+            let relay = relay(8);
+            relay.connect(|_: &u32| ());
+            let (release, wait) = mpsc::channel::<()>();
+            let wait = Arc::new(Mutex::new(wait));
+            let hang = || {
+                let wait = Arc::clone(&wait);
+                let work = Box::new(move |_: &Ticket| drop(wait.lock().map(|wait| wait.recv())));
+                let pool = threads::current();
+                pool.is_some_and(|pool| pool.submit(Kind::Closure, "x".to_owned(), work).is_ok())
+            };
+            let running = || threads::status().map_or(0, |status| status.running.len());
+            let end = Instant::now() + Duration::from_secs(20);
+            while running() < 4 && hang() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(1));
+            }
+            relay.offer(1); // queued behind all of them
+            threads::deactivate();
+            threads::activate();
+            drop(release);
+            relay.offer(2);
+            relay.settle(Duration::from_secs(20))
+        });
     }
 
     #[test]
