@@ -2,6 +2,7 @@
 
 use crate::{service, setup};
 use manhole_tests::{
+    http,
     keep::Keep,
     procfs,
     scratch::Scratch,
@@ -71,7 +72,7 @@ fn reinstall_gives_each_child_a_console_of_its_own() {
     let files = Scratch::new();
     let audit = files.join("audit");
     let options = format!(
-        "name=shop audit={} after_fork=reinstall fork_delay=10",
+        "name=shop audit={} route=/debug/custom after_fork=reinstall fork_delay=10",
         audit.display()
     );
     let mut victim = setup().install_with(&options);
@@ -88,6 +89,7 @@ fn reinstall_gives_each_child_a_console_of_its_own() {
         "child\n",
         "with the application's commands"
     );
+    assert_eq!(http::get(&own, "/debug/custom").status, 200, "and routes");
     assert_eq!(text::run(&path, "app echo parent"), "parent\n");
     assert_eq!(pid_behind(&path), victim.pid());
     let version = text::run(&own, "version");
@@ -102,6 +104,17 @@ fn reinstall_gives_each_child_a_console_of_its_own() {
             audit.contains("app echo child") && audit.contains("app echo parent")
         },
     );
+}
+
+#[test]
+fn after_shutdown_children_get_none() {
+    let mut victim = setup().install_with("after_fork=reinstall fork_delay=60000");
+    victim.tell("shutdown");
+    let answer = victim.tell("fork");
+    let (pid, _) = child(&answer);
+    victim.ward(pid);
+    let threads = procfs::threads(pid);
+    assert_eq!(threads.len(), 1, "{threads:?}");
 }
 
 #[test]

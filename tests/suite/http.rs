@@ -1,7 +1,10 @@
 //! HTTP: what scrapers, browsers and pprof tools rely on.
 
 use crate::{service, setup};
-use manhole_tests::http::{self, get, request};
+use manhole_tests::{
+    http::{self, get, request},
+    victim::Victim,
+};
 
 #[test]
 fn every_reply_forbids_sniffing_and_errors_can_be_shown_by_pprof() {
@@ -307,4 +310,32 @@ fn routes_of_the_application_are_served_with_their_headers() {
     );
     assert_eq!(response.header("x-suite"), Some("1"));
     assert!(paths(get(&socket, "/").text()).contains(&"/debug/custom".to_owned()));
+}
+
+#[test]
+fn routes_end_with_the_console_that_had_them() {
+    let mut victim = setup().install_with("route=/debug/first route=/debug/both");
+    let served = |victim: &mut Victim, path: &str| {
+        let socket = victim.socket();
+        let listed = paths(get(&socket, "/").text()).contains(&path.to_owned());
+        let status = get(&socket, path).status;
+        assert_eq!(status, if listed { 200 } else { 404 }, "{path}");
+        listed
+    };
+    // A second installation changes nothing of the first one.
+    victim.install("route=/debug/nobody");
+    assert!(!served(&mut victim, "/debug/nobody"));
+    assert!(served(&mut victim, "/debug/first"));
+    victim.tell("shutdown");
+    victim.install("route=/debug/second route=/debug/both");
+    assert!(!served(&mut victim, "/debug/first"));
+    assert!(served(&mut victim, "/debug/second"));
+    assert!(served(&mut victim, "/debug/both"));
+    // More often than there may be routes.
+    for _ in 0..70 {
+        victim.tell("shutdown");
+        victim.install("route=/debug/both");
+    }
+    assert!(served(&mut victim, "/debug/both"));
+    assert_eq!(victim.stderr().matches("http_route").count(), 0);
 }

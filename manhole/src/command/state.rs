@@ -2,6 +2,7 @@
 
 use super::{AuditLog, Listener, Workers};
 use crate::{
+    app::routes::Routes,
     model::{Caller, Level},
     render::Provenance,
 };
@@ -102,6 +103,8 @@ pub(crate) struct State {
     pub audit: AuditLog,
     /// The threads that commands run on.
     pub workers: Workers,
+    /// The application's own HTTP paths.
+    pub routes: Routes,
     /// 24 hours of vital signs.
     pub vitals: crate::probe::vitals::Vitals,
     /// Earlier looks at the descriptors, for comparison.
@@ -139,6 +142,7 @@ impl State {
             access,
             audit: AuditLog::new(listener),
             workers: Workers::default(),
+            routes: Routes::default(),
             vitals: crate::probe::vitals::Vitals::new(),
             fds: super::fds::Past::default(),
             euid: AtomicU32::new(nix::unistd::geteuid().as_raw()),

@@ -7,7 +7,7 @@ use crate::{
     Error,
     app::{
         messages,
-        routes::{Request, Response},
+        routes::{Request, Response, Routes},
     },
     command::Record,
     model::Level,
@@ -88,6 +88,7 @@ pub struct Builder {
     pub(super) after_fork: AfterFork,
     pub(super) fork_delay: Option<Duration>,
     pub(super) app_crates: Vec<String>,
+    pub(super) routes: Routes,
     pub(super) log_to: Option<Lines>,
     pub(super) audit: Option<Audit>,
     pub(super) start_timeout: Option<Duration>,
@@ -179,17 +180,17 @@ impl Builder {
         self
     }
 
-    /// Serves `path` over HTTP with the application's own function, which runs on a thread of the
-    /// application's side and may take 30 s. A path that is taken or does not begin with `/` is
+    /// Serves `path` over HTTP with the application's own function, as long as the console lives; it
+    /// runs on a thread of the application's side and may take 30 s. A path that is taken or does not begin with `/` is
     /// reported and left out. One of level control takes requests with the header `X-Manhole: 1`
     /// only, which no web page can make a browser send.
     pub fn http_route(
-        self,
+        mut self,
         path: &str,
         level: Level,
         serve: impl Fn(&Request) -> Response + Send + Sync + 'static,
     ) -> Self {
-        if let Err(error) = crate::app::routes::register(path, level, serve) {
+        if let Err(error) = self.routes.add(path, level, serve) {
             messages::warn(format!("http_route {path:?}: {error:#}"));
         }
         self

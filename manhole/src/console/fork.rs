@@ -8,7 +8,7 @@ use super::{
     builder::{Audit, Lines, Place},
     start,
 };
-use crate::{model::Level, sys, sys::list::List};
+use crate::{app::routes::Routes, model::Level, sys, sys::list::List};
 use std::{path::PathBuf, time::Duration};
 
 /// How long a child waits by default: one that execs at once never makes a socket.
@@ -23,6 +23,7 @@ struct Recipe {
     gids: Vec<(u32, Level)>,
     max_level: Option<Level>,
     activate_on: Option<Signal>,
+    routes: Routes,
     log_to: Option<Lines>,
     audit: Option<Audit>,
     delay: Duration,
@@ -49,12 +50,18 @@ pub(super) fn remember(builder: &Builder) {
         gids: builder.gids.clone(),
         max_level: builder.max_level,
         activate_on: builder.activate_on,
+        routes: builder.routes.clone(),
         log_to: builder.log_to.clone(),
         audit: builder.audit.clone(),
         delay: builder.fork_delay.unwrap_or(DELAY),
     };
     RECIPES.push(recipe);
     sys::fork::on_child(Some(reinstall));
+}
+
+/// Children forked from now on get no console: this one ends.
+pub(super) fn forget() {
+    sys::fork::on_child(None);
 }
 
 /// Runs on a thread of the child's own.
@@ -72,6 +79,7 @@ fn reinstall() {
     builder.gids.clone_from(&recipe.gids);
     builder.max_level = recipe.max_level;
     builder.activate_on = recipe.activate_on;
+    builder.routes.clone_from(&recipe.routes);
     builder.log_to.clone_from(&recipe.log_to);
     builder.audit.clone_from(&recipe.audit);
     if let Some(dir) = &recipe.dir {

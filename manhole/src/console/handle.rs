@@ -124,6 +124,7 @@ impl Console {
         if !self.inner.is_ours() || state.closing.swap(true, Ordering::SeqCst) {
             return;
         }
+        super::fork::forget();
         // The console's thread sleeps over descriptors that are not in our table: a
         // connection is the one thing from this side that wakes it. Failing that, its tick does.
         let _knock = state.path().and_then(|path| knock(&path));

@@ -160,9 +160,11 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     let access = access(&builder, &environment);
     let name = builder.name.take().unwrap_or_else(executable);
     let listener = log_line::listener(builder.audit.take());
-    let state = Arc::new(State::new(name, builder.version.take(), access, listener));
+    let mut state = State::new(name, builder.version.take(), access, listener);
+    state.routes = std::mem::take(&mut builder.routes);
     log_line::connect_messages(builder.log_to.clone());
     crate::app::activate();
+    state.routes.activate();
     let dormant = builder.activate_on.filter(|_| !environment.on);
     // Not on the console's thread: once this returns, the signal must not end the process.
     let status = match dormant.map(Signal::prepare) {
@@ -170,7 +172,7 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
         Some(Ok(())) => Status::Dormant,
         Some(Err(why)) => return Inner::new(None, Status::Failed(why)),
     };
-    let inner = Inner::new(Some(state), status);
+    let inner = Inner::new(Some(Arc::new(state)), status);
     let (place, handover) = island::hand_over(std::mem::take(&mut builder.place));
     let plan = island::Plan {
         place,

@@ -1,4 +1,7 @@
 //! HTTP paths that the application serves itself, with plain types and without a web framework.
+//!
+//! They belong to the builder that declares them and to the console that comes of it, not to the
+//! process as variables and commands do: after `shutdown` they are gone.
 
 mod request;
 mod response;
@@ -8,19 +11,14 @@ pub use response::Response;
 
 use super::{
     commands::failure,
-    threads::{self, Gate, Kind, Outcome, PATIENCE},
+    threads::{self, Gate, Kind, Outcome, PATIENCE, Theirs},
 };
 use crate::{
     error::{Error, ErrorKind},
-    model::{Failure, Level, order},
-    sys::list::List,
+    model::{Failure, Level},
 };
 use std::{
-    ptr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -43,77 +41,75 @@ const LOOK: Duration = Duration::from_millis(100);
 
 type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
-/// A path of the application; it stays for the life of the process.
+/// A path of the application.
 pub(crate) struct Route {
     path: String,
     level: Level,
-    handler: Box<Handler>,
+    handler: Theirs<Box<Handler>>,
     gate: Arc<Gate>,
-    live: AtomicBool,
 }
 
-static ROUTES: List<Route> = List::new();
+/// The paths of a console, sorted. Clones share the handlers.
+#[derive(Clone, Default)]
+pub(crate) struct Routes(Vec<Arc<Route>>);
 
-/// Serves `path`, which is matched exactly. The handler takes one request at a time.
-///
-/// # Errors
-/// `Invalid` for a path that is none, `Taken` for one that is served already, `Resources` when
-/// there are too many.
-pub(crate) fn register(
-    path: &str,
-    level: Level,
-    handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
-) -> Result<(), Error> {
-    let refused =
-        |kind, why: &str| Error::new(kind, format!("failed to serve path {path:?}: {why}"));
-    if !is_path(path) {
-        let why = "a path begins with / and holds letters, digits, /, ., _, ~ and -, at most 200";
-        return Err(refused(ErrorKind::Invalid, why));
+impl Routes {
+    /// Adds `path`, which is matched exactly. The handler takes one request at a time.
+    ///
+    /// # Errors
+    /// `Invalid` for a path that is none, `Taken` for one that is served already, `Resources` when
+    /// there are too many.
+    pub(crate) fn add(
+        &mut self,
+        path: &str,
+        level: Level,
+        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let refused =
+            |kind, why: &str| Error::new(kind, format!("failed to serve path {path:?}: {why}"));
+        if !is_path(path) {
+            let why =
+                "a path begins with / and holds letters, digits, /, ., _, ~ and -, at most 200";
+            return Err(refused(ErrorKind::Invalid, why));
+        }
+        if is_ours(path) || self.find(path).is_some() {
+            return Err(refused(ErrorKind::Taken, "it is served already"));
+        }
+        if self.0.len() >= MOST {
+            return Err(refused(ErrorKind::Resources, "there are 64 already"));
+        }
+        let route = Route {
+            path: path.to_owned(),
+            level,
+            handler: Theirs::new(Box::new(handler)),
+            gate: Arc::default(),
+        };
+        let place = self.0.partition_point(|other| other.path < route.path);
+        self.0.insert(place, Arc::new(route));
+        Ok(())
     }
-    let same = |route: &Route| route.path == path && route.live.load(Ordering::Acquire);
-    if is_ours(path) || ROUTES.iter().any(same) {
-        return Err(refused(ErrorKind::Taken, "it is served already"));
-    }
-    if ROUTES.iter().count() >= MOST {
-        return Err(refused(ErrorKind::Resources, "there are 64 already"));
-    }
-    let route = ROUTES.push(Route {
-        path: path.to_owned(),
-        level,
-        handler: Box::new(handler),
-        gate: Arc::default(),
-        live: AtomicBool::new(true),
-    });
-    let mut older = ROUTES
-        .iter()
-        .skip_while(|other| !ptr::eq(*other, route))
-        .skip(1);
-    if older.any(same) {
-        route.live.store(false, Ordering::Release);
-        return Err(refused(ErrorKind::Taken, "it is served already"));
-    }
-    threads::want();
-    Ok(())
-}
 
-/// Every path of the application with its level, sorted by path.
-pub(crate) fn all() -> Vec<&'static Route> {
-    let live = ROUTES
-        .iter()
-        .filter(|route| route.live.load(Ordering::Acquire));
-    let mut all: Vec<_> = live.collect();
-    order::sort_by(&mut all, |a, b| a.path.cmp(&b.path));
-    all
-}
+    /// Has threads made for them, if there are any. To be called on a thread of the host.
+    pub(crate) fn activate(&self) {
+        if !self.0.is_empty() {
+            threads::want();
+        }
+    }
 
-/// The route for exactly this path.
-pub(crate) fn find(path: &str) -> Option<&'static Route> {
-    all().into_iter().find(|route| route.path == path)
+    /// Every path with its level.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter().map(|route| &**route)
+    }
+
+    /// The route for exactly this path.
+    pub(crate) fn find(&self, path: &str) -> Option<Arc<Route>> {
+        self.0.iter().find(|route| route.path == path).cloned()
+    }
 }
 
 impl Route {
     /// The path.
-    pub(crate) fn path(&'static self) -> &'static str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
@@ -129,7 +125,7 @@ impl Route {
     /// What `check` says, `panic`, `busy` while an earlier request is being answered, `timeout`
     /// past the deadline.
     pub(crate) fn serve(
-        &'static self,
+        self: &Arc<Self>,
         request: Request,
         deadline: Instant,
         mut check: impl FnMut() -> Result<(), Failure>,
@@ -137,14 +133,15 @@ impl Route {
         let time = deadline.saturating_duration_since(Instant::now());
         let kind = Kind::Command(time);
         let what = || format!("route {}", self.path);
-        let work = move || (self.handler)(&request);
+        let this = Arc::clone(self);
+        let work = move || this.handler.get().map(|handler| handler(&request));
         let started = self
             .gate
             .start(kind, PATIENCE, what, work)
             .map_err(|outcome| failure(&self.path, outcome))?;
         loop {
             match started.wait(LOOK) {
-                Some(Outcome::Done(response)) => return Ok(response),
+                Some(Outcome::Done(Some(response))) => return Ok(response),
                 Some(other) => return Err(failure(&self.path, other)),
                 None if Instant::now() > deadline => {
                     started.ticket().abandon();

@@ -17,12 +17,17 @@ fn request(path: &str) -> Request {
     }
 }
 
-fn get(path: &str) -> Result<Response, Failure> {
+fn get(routes: &Routes, path: &str) -> Result<Response, Failure> {
     crate::sys::origin::claim();
     crate::app::activate();
+    routes.activate();
     let end = Instant::now() + SOON;
     loop {
-        match find(path).unwrap().serve(request(path), end, || Ok(())) {
+        match routes
+            .find(path)
+            .unwrap()
+            .serve(request(path), end, || Ok(()))
+        {
             // The other tests of this process share the two places for commands.
             Err(busy) if busy.text.contains("every thread") && Instant::now() < end => {
                 std::thread::sleep(Duration::from_millis(2));
@@ -42,10 +47,11 @@ fn a_request_is_answered_by_the_handler() {
             request.query("n").unwrap_or("-")
         ))
     };
-    register("/test/echo", Level::View, handler).unwrap();
-    let response = get("/test/echo").unwrap();
+    let mut routes = Routes::default();
+    routes.add("/test/echo", Level::View, handler).unwrap();
+    let response = get(&routes, "/test/echo").unwrap();
     assert_eq!(response.body, b"/test/echo 7 */*");
-    let route = find("/test/echo").unwrap();
+    let route = routes.find("/test/echo").unwrap();
     assert_eq!((route.path(), route.level()), ("/test/echo", Level::View));
 }
 
@@ -55,8 +61,9 @@ fn a_panic_fails_the_request_and_no_more() {
         Some(_) => panic!("on purpose"),
         None => Response::text(""),
     };
-    register("/test/panic", Level::View, handler).unwrap();
-    let failure = get("/test/panic").unwrap_err();
+    let mut routes = Routes::default();
+    routes.add("/test/panic", Level::View, handler).unwrap();
+    let failure = get(&routes, "/test/panic").unwrap_err();
     assert_eq!(failure.code, Code::Panic);
     assert!(failure.text.contains("on purpose"));
 }
@@ -69,12 +76,15 @@ fn who_stops_waiting_is_let_go() {
         let _ = wait.lock().map(|wait| wait.recv());
         Response::text("late")
     };
-    register("/test/hang", Level::View, handler).unwrap();
+    let mut routes = Routes::default();
+    routes.add("/test/hang", Level::View, handler).unwrap();
     crate::sys::origin::claim();
     crate::app::activate();
+    routes.activate();
     let end = Instant::now() + SOON;
     let gone = || Err(Failure::cancelled());
-    let failure = find("/test/hang")
+    let failure = routes
+        .find("/test/hang")
         .unwrap()
         .serve(request("/test/hang"), end, gone);
     assert_eq!(failure.unwrap_err().text, Failure::cancelled().text);
@@ -82,12 +92,27 @@ fn who_stops_waiting_is_let_go() {
 }
 
 #[test]
+fn they_are_sorted_and_bounded_and_each_console_has_its_own() {
+    let mut routes = Routes::default();
+    for number in (0..MOST).rev() {
+        let added = routes.add(&format!("/test/{number:02}"), Level::View, |_| "".into());
+        added.unwrap();
+    }
+    let error = routes.add("/more", Level::View, |_| "".into()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Resources);
+    let paths: Vec<&str> = routes.all().map(Route::path).collect();
+    assert!(paths.is_sorted() && paths.len() == MOST);
+    assert!(Routes::default().find("/test/00").is_none());
+}
+
+#[test]
 fn paths_that_are_taken_or_none_are_refused() {
-    let check = |path: &str, kind: ErrorKind| {
-        let error = register(path, Level::View, |_| Response::text("")).unwrap_err();
-        assert_eq!(error.kind(), kind, "{path}");
+    let mut routes = Routes::default();
+    let mut add = |path: &str| routes.add(path, Level::View, |_| Response::text(""));
+    add("/test/twice").unwrap();
+    let mut check = |path: &str, kind: ErrorKind| {
+        assert_eq!(add(path).unwrap_err().kind(), kind, "{path}");
     };
-    register("/test/twice", Level::View, |_| Response::text("")).unwrap();
     check("/test/twice", ErrorKind::Taken);
     for ours in [
         "/",

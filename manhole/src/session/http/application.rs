@@ -42,7 +42,7 @@ pub(super) async fn serve(
     peer: &Peer,
     ctx: Context,
     line: String,
-    route: &'static Route,
+    route: Arc<Route>,
     request: Request<Incoming>,
     query: Query,
 ) -> Response<Body> {
@@ -67,7 +67,8 @@ pub(super) async fn serve(
                 ctx.state.audit.add_before(entry.record("begun", 0, 0));
             }
             let style = command::Style::default();
-            command::serve(route.path(), &ctx, &entry, sink, style, |_| {
+            // The name would head a reply of ours; the application writes its own.
+            command::serve("route", &ctx, &entry, sink, style, |_| {
                 let deadline = Instant::now() + ANSWER_TIME;
                 let response = route.serve(theirs, deadline, || ctx.check())?;
                 *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);

@@ -2,7 +2,6 @@
 
 use super::routes;
 use crate::{
-    app,
     command::{self, State},
     model::Level,
 };
@@ -14,7 +13,7 @@ struct Entry {
     about: String,
 }
 
-fn entries() -> Vec<Entry> {
+fn entries(state: &State) -> Vec<Entry> {
     let mut entries: Vec<Entry> = command::endpoints()
         .map(|endpoint| Entry {
             path: endpoint.path.to_owned(),
@@ -22,7 +21,7 @@ fn entries() -> Vec<Entry> {
             about: endpoint.about.to_owned(),
         })
         .collect();
-    entries.extend(app::routes::all().iter().map(|route| Entry {
+    entries.extend(state.routes.all().map(|route| Entry {
         path: route.path().to_owned(),
         level: route.level(),
         about: "the application's own".to_owned(),
@@ -44,7 +43,7 @@ pub(super) fn text(state: &State) -> String {
         state.pid,
         state.host
     );
-    for Entry { path, level, about } in entries() {
+    for Entry { path, level, about } in entries(state) {
         text.push_str(&format!("{path:<26}  {level:<7}  {about}\n"));
     }
     text.push_str("\nA command of level control takes POST with the header X-Manhole: 1. json=1 gives JSON.\n");
@@ -55,7 +54,7 @@ pub(super) fn text(state: &State) -> String {
 pub(super) fn page(state: &State) -> String {
     let title = escape(&format!("{}[{}] on {}", state.name, state.pid, state.host));
     let mut rows = String::new();
-    for Entry { path, level, about } in entries() {
+    for Entry { path, level, about } in entries(state) {
         let (path, about) = (escape(&path), escape(&about));
         // Following a link is a GET: what changes something is named, not linked.
         let link = match level {

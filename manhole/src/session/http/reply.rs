@@ -35,7 +35,7 @@ pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Inco
     let mut ctx = peer.context();
     ctx.cancel = cancel;
     let query = Query::parse(request.uri().query().unwrap_or(""));
-    let route = match routes::find(request.uri().path(), &query) {
+    let route = match routes::find(request.uri().path(), &query, &peer.state.routes) {
         Ok(route) => route,
         Err(failure) => return refused(&peer, line, &failure),
     };

@@ -2,10 +2,11 @@
 //! the application's own.
 
 use crate::{
-    app,
+    app::routes::{self, Routes},
     command::{self, Call, Endpoint, Query},
     model::{ArgKind, Code, Failure, Spec, order},
 };
+use std::sync::Arc;
 
 /// What a path leads to.
 pub(super) enum Route {
@@ -18,7 +19,7 @@ pub(super) enum Route {
     /// A command.
     Command(Box<Call>),
     /// A path of the application's.
-    Application(&'static app::routes::Route),
+    Application(Arc<routes::Route>),
 }
 
 /// The path as the table has it. curl turns `http:/debug/pprof/heap` into `GET /pprof/heap` with
@@ -33,11 +34,11 @@ pub(super) fn canonical(path: &str) -> String {
     }
 }
 
-/// Finds what answers `path`.
+/// Finds what answers `path`; `theirs` are the application's own paths.
 ///
 /// # Errors
 /// `unknown`, or what is wrong with the arguments of a command.
-pub(super) fn find(path: &str, query: &Query) -> Result<Route, Failure> {
+pub(super) fn find(path: &str, query: &Query, theirs: &Routes) -> Result<Route, Failure> {
     let path = canonical(path);
     match path.as_str() {
         "/" | "/debug/pprof/" => return Ok(Route::Index),
@@ -55,7 +56,7 @@ pub(super) fn find(path: &str, query: &Query) -> Result<Route, Failure> {
             .collect();
         return call(words, query).map(|call| Route::Command(Box::new(call)));
     }
-    if let Some(route) = app::routes::find(&path) {
+    if let Some(route) = theirs.find(&path) {
         return Ok(Route::Application(route));
     }
     let what = match path.starts_with("/debug/pprof/") {
@@ -65,19 +66,15 @@ pub(super) fn find(path: &str, query: &Query) -> Result<Route, Failure> {
     };
     let mut failure = Failure::new(Code::Unknown, what);
     failure.hints.push("these paths are served:".to_owned());
-    failure.hints.extend(paths());
+    failure.hints.extend(paths(theirs));
     Err(failure)
 }
 
 /// Every path that is served, sorted.
-pub(super) fn paths() -> Vec<String> {
+fn paths(theirs: &Routes) -> Vec<String> {
     let mut paths: Vec<String> = ["/", "/debug/pprof/"].map(str::to_owned).into();
     paths.extend(command::endpoints().map(|endpoint| endpoint.path.to_owned()));
-    paths.extend(
-        app::routes::all()
-            .iter()
-            .map(|route| route.path().to_owned()),
-    );
+    paths.extend(theirs.all().map(|route| route.path().to_owned()));
     paths.extend(command::specs().iter().map(|spec| command_path(spec)));
     order::sort_by(&mut paths, Ord::cmp);
     paths
@@ -137,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_unknown_path_lists_those_there_are() {
-        let Err(failure) = find("/nope", &Query::default()) else {
+        let Err(failure) = find("/nope", &Query::default(), &Routes::default()) else {
             panic!()
         };
         assert_eq!(failure.code, Code::Unknown);
@@ -146,7 +143,7 @@ mod tests {
             listed.is_sorted() && listed.iter().any(|path| path == "/cmd/version"),
             "{listed:?}"
         );
-        let Err(failure) = find("/debug/pprof/nope", &Query::default()) else {
+        let Err(failure) = find("/debug/pprof/nope", &Query::default(), &Routes::default()) else {
             panic!()
         };
         assert_eq!(failure.text, "Unknown profile");
@@ -154,11 +151,12 @@ mod tests {
 
     #[test]
     fn arguments_come_by_name_or_by_place() {
-        let line = |path: &str, query: &str| match find(path, &Query::parse(query)) {
-            Ok(Route::Command(call)) => call.masked(),
-            Ok(_) => panic!("no command"),
-            Err(failure) => failure.text,
-        };
+        let line =
+            |path: &str, query: &str| match find(path, &Query::parse(query), &Routes::default()) {
+                Ok(Route::Command(call)) => call.masked(),
+                Ok(_) => panic!("no command"),
+                Err(failure) => failure.text,
+            };
         assert_eq!(line("/cmd/audit", "rows=3"), "audit --rows=3");
         assert_eq!(
             line("/cmd/help", "arg=vars&arg=get&json=1"),

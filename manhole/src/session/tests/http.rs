@@ -54,10 +54,12 @@ fn what_http_does_not_serve_gets_its_status() {
 #[test]
 fn a_path_that_acts_takes_a_header_that_no_page_can_send() {
     let answer = |_: &crate::Request| crate::Response::text("done");
-    crate::app::routes::register("/test/act", Level::Control, answer).unwrap();
     crate::sys::origin::claim();
     crate::app::activate();
-    let state = state();
+    let mut state = state();
+    let routes = &mut std::sync::Arc::get_mut(&mut state).unwrap().routes;
+    routes.add("/test/act", Level::Control, answer).unwrap();
+    routes.activate();
     let ask = |level, header: &str| {
         let (mut client, _) = connect(level, &state);
         let request = format!("POST /test/act HTTP/1.1\r\nHost: x\r\n{header}\r\n");
