@@ -48,6 +48,7 @@ pub(crate) use table::{BUILT_IN, endpoints};
 pub(crate) use workers::Workers;
 
 use crate::model::{Answer, Args, Failure, Level, Spec};
+pub(crate) use crate::render::words::{plural, sentence};
 
 #[cfg(test)]
 mod memory_tests;
@@ -93,24 +94,5 @@ pub(crate) fn shown(word: &str) -> String {
     match escaped.char_indices().nth(60) {
         Some((at, _)) => format!("{}…", escaped.get(..at).unwrap_or("")),
         None => escaped.into_owned(),
-    }
-}
-
-/// A sentence: capital letter and full stop.
-pub(crate) fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars
-        .next()
-        .map(|c| c.to_uppercase().collect())
-        .unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
-}
-
-/// The plural of a count: `1 thread`, `2 threads`.
-pub(crate) fn plural(count: usize, word: &str) -> String {
-    let count_text = crate::render::units::count(count as u64);
-    match count {
-        1 => format!("1 {word}"),
-        _ => format!("{count_text} {word}s"),
     }
 }

@@ -20,6 +20,7 @@ pub mod pprof;
 pub mod stacks;
 pub mod text;
 pub mod units;
+pub(crate) mod words;
 
 /// Which command of which process answered, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,196 @@
+//! What a thread is for, from the functions at its root.
+//!
+//! All threads of a tokio runtime have one name, so its workers, its pool for blocking calls and the
+//! idle ones of that are told apart here. The rules name modules and functions of tokio 1.0 to 1.54
+//! that the compiler keeps as functions of their own, so no inlined frames are needed.
+
+use super::frames::{Item, Name};
+
+/// What a thread is for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Role {
+    /// What it is for.
+    pub kind: RoleKind,
+    /// Of a tokio worker: its number, from 0, in the order of ids among the workers with its name.
+    /// That is mostly, but not always, tokio's own number. `None` where one thread is looked at alone.
+    pub number: Option<usize>,
+    /// It waits in epoll for the descriptors and timers of its whole runtime.
+    pub driver: bool,
+}
+
+/// What threads are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum RoleKind {
+    /// Runs tasks of a multi-threaded tokio runtime.
+    Worker,
+    /// Runs a closure in tokio's pool for blocking calls.
+    Blocking,
+    /// Waits in that pool for a closure.
+    IdleBlocking,
+    /// Runs a single-threaded tokio runtime.
+    CurrentThread,
+    /// Waits for a future in `block_on` of a multi-threaded tokio runtime.
+    BlockOn,
+    /// Runs jobs of a rayon pool.
+    Rayon,
+    /// Runs tasks of another executor: async-std, smol.
+    Executor,
+    /// `main` runs on it, and none of the above.
+    Main,
+    /// Another thread.
+    #[default]
+    Other,
+}
+
+impl Role {
+    /// In words: `worker 2`, `idle blocking`; empty for a thread like others.
+    pub(crate) fn words(&self) -> String {
+        let name = self.kind.name();
+        match self.number {
+            Some(number) => format!("{name} {number}"),
+            None => name.to_owned(),
+        }
+    }
+}
+
+impl RoleKind {
+    /// The word for it; empty for a thread like others.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            RoleKind::Worker => "worker",
+            RoleKind::Blocking => "blocking",
+            RoleKind::IdleBlocking => "idle blocking",
+            RoleKind::CurrentThread => "current_thread runtime",
+            RoleKind::BlockOn => "block_on",
+            RoleKind::Rayon => "rayon",
+            RoleKind::Executor => "executor",
+            RoleKind::Main => "main",
+            RoleKind::Other => "",
+        }
+    }
+
+    /// What the frames at its root are, where they are folded.
+    pub(super) const fn root(self) -> Option<&'static str> {
+        match self {
+            RoleKind::Blocking | RoleKind::IdleBlocking => Some("blocking pool"),
+            RoleKind::Main | RoleKind::Other => None,
+            kind => Some(kind.name()),
+        }
+    }
+}
+
+/// The role of the thread with these functions; `main`: it is the one that `main` runs on.
+pub(super) fn role(items: &[Item<'_>], main: bool) -> Role {
+    // From the root: what a worker runs may well start a runtime of its own, which says less.
+    let mut found = items.iter().rev().filter_map(|item| kind(&item.name));
+    let mut kind = found.next().unwrap_or(match main {
+        true => RoleKind::Main,
+        false => RoleKind::Other,
+    });
+    if kind == RoleKind::BlockOn
+        && found.clone().find(|kind| *kind != RoleKind::BlockOn) == Some(RoleKind::CurrentThread)
+    {
+        kind = RoleKind::CurrentThread;
+    }
+    if kind == RoleKind::Blocking {
+        // Workers are threads of the blocking pool, until they give their place away.
+        kind = match found.find(|kind| *kind == RoleKind::Worker) {
+            Some(_) if !gave_up(items) => RoleKind::Worker,
+            Some(_) => RoleKind::Blocking,
+            None if polls(items) => RoleKind::Blocking,
+            None => RoleKind::IdleBlocking,
+        };
+    }
+    if main && kind == RoleKind::BlockOn {
+        kind = RoleKind::Main;
+    }
+    Role {
+        kind,
+        number: None,
+        driver: kind == RoleKind::Worker && drives(items),
+    }
+}
+
+fn kind(name: &Name) -> Option<RoleKind> {
+    match name.of.as_str() {
+        "tokio" => tokio(name),
+        "rayon_core" => {
+            let runs = matches!(name.last(), "run" | "main_loop" | "wait_until_cold");
+            (runs && name.path.contains("::registry")).then_some(RoleKind::Rayon)
+        }
+        "async_global_executor" | "async_executor" | "smol" | "async_std" | "blocking" => {
+            let runs = matches!(
+                name.last(),
+                "run" | "main_loop" | "thread_main_loop" | "block_on"
+            );
+            runs.then_some(RoleKind::Executor)
+        }
+        "async_io" => (name.last() == "main_loop").then_some(RoleKind::Executor),
+        _ => None,
+    }
+}
+
+fn tokio(name: &Name) -> Option<RoleKind> {
+    let (path, last) = (name.path.as_str(), name.last());
+    let is_in = |modules: &[&str]| modules.iter().any(|module| path.contains(module));
+    match () {
+        () if is_in(&["::blocking::pool::"]) && matches!(last, "run" | "spawn_thread") => {
+            Some(RoleKind::Blocking)
+        }
+        () if is_in(&["::multi_thread::worker::", "::multi_thread_alt::worker::"])
+            || is_in(&["::thread_pool::worker::"]) =>
+        {
+            matches!(
+                last,
+                "run" | "run_task" | "park" | "park_internal" | "park_timeout"
+            )
+            .then_some(RoleKind::Worker)
+        }
+        () if is_in(&["::current_thread::", "::basic_scheduler::"]) => {
+            Some(RoleKind::CurrentThread)
+        }
+        () if last == "block_on" => Some(RoleKind::BlockOn),
+        () => None,
+    }
+}
+
+/// Whether the thread handed its place as a worker to another one: `block_in_place`.
+fn gave_up(items: &[Item<'_>]) -> bool {
+    let mut tokio = items.iter().filter(|item| item.name.of == "tokio");
+    tokio.any(|item| item.name.last() == "block_in_place")
+}
+
+/// Whether a task is being polled: otherwise the thread waits for one.
+fn polls(items: &[Item<'_>]) -> bool {
+    let mut names = items.iter().map(|item| &item.name);
+    names.any(|name| name.is_in("tokio", "::task::") && name.code != super::frames::Code::App)
+}
+
+/// Whether it waits inside the driver of descriptors and timers, and does not run a task.
+fn drives(items: &[Item<'_>]) -> bool {
+    let before = |item: &&Item<'_>| !matches!(item.name.last(), "run_task");
+    let mut leaf = items.iter().take_while(before);
+    leaf.any(|item| {
+        let name = &item.name;
+        name.of == "tokio"
+            && name.path.contains("driver")
+            && matches!(
+                name.last(),
+                "turn" | "park" | "park_timeout" | "park_internal"
+            )
+    })
+}
+
+/// Numbers the workers among `threads`, which are given with name and id.
+pub(super) fn number<'a>(threads: impl Iterator<Item = (&'a str, u32, &'a mut Role)>) {
+    let mut workers: Vec<_> = threads
+        .filter(|(_, _, role)| role.kind == RoleKind::Worker)
+        .collect();
+    crate::model::order::sort_by_key(&mut workers, |(_, tid, _)| *tid);
+    let mut next = std::collections::BTreeMap::new();
+    for (name, _, role) in workers {
+        let next = next.entry(name).or_insert(0);
+        role.number = Some(*next);
+        *next += 1;
+    }
+}
