@@ -25,6 +25,11 @@ impl Figures {
         self.0.extend(&other.0);
     }
 
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value below which a share of `percent` lies.
     pub fn quantile(&self, percent: f64) -> f64 {
         let mut sorted = self.0.clone();

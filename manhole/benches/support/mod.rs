@@ -13,6 +13,7 @@ pub mod figures;
 pub mod floor;
 pub mod process;
 pub mod service;
+pub mod waiting;
 pub mod wire;
 
 pub use figures::{Figures, Table};

@@ -74,6 +74,15 @@ impl Lines {
     }
 }
 
+/// One line on a connection of its own, as `nc` sends it; returns the reply.
+pub fn batch(path: &str, line: &str) -> String {
+    let mut stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    stream.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
 /// One GET on a connection of its own; returns the body.
 pub fn get(path: &str, target: &str) -> Vec<u8> {
     let mut stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{path}: {e}"));

@@ -1,0 +1,199 @@
+//! The stacks of all threads of a live process: over the console's socket, and by the tools that
+//! people use today, gdb and eu-stack (Debian: gdb, elfutils), in turns.
+//!
+//! A contestant's time is what a person waits: from the request, or the start of the program, to the
+//! end of the answer. The pause is what the process suffers: the longest that one of its threads, which
+//! wants to run each millisecond, did not, less than which nobody gets on a machine like this.
+//! `MANHOLE_BENCH_ROUNDS` (default 15) is how often ours is asked, peers a fifth of that.
+
+mod support;
+
+use std::{
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+use support::{
+    Figures, Service, Table,
+    figures::{kib_change, median, nanos},
+    process::Look,
+    service::{say, wait},
+    setting, waiting, wire,
+};
+
+fn main() {
+    match support::role().as_deref() {
+        None => {
+            contest();
+            memory();
+        }
+        Some(threads) => serve(threads.parse().unwrap()),
+    }
+}
+
+/// What became of one contestant with one number of threads.
+#[derive(Default)]
+struct Score {
+    times: Figures,
+    pauses: Figures,
+}
+
+/// A contestant: its name, how to have the stacks of a process, and how many rounds are for one of
+/// ours.
+type Contestant = (&'static str, fn(&Target) -> Option<Duration>, u64);
+
+const CONTESTANTS: [Contestant; 5] = [
+    ("stacks", |target| ours(target, "stacks"), 1),
+    ("stacks --full", |target| ours(target, "stacks --full"), 1),
+    ("stacks --json", |target| ours(target, "stacks --json"), 1),
+    (
+        "eu-stack -p",
+        |target| peer("eu-stack", &["-p", &target.pid]),
+        5,
+    ),
+    ("gdb -batch -ex 'thread apply all bt'", gdb, 5),
+];
+
+struct Target {
+    pid: String,
+    socket: String,
+}
+
+fn ours(target: &Target, line: &str) -> Option<Duration> {
+    let start = Instant::now();
+    let reply = wire::batch(&target.socket, line);
+    let time = start.elapsed();
+    assert!(!reply.starts_with("ERR"), "{reply}");
+    Some(time)
+}
+
+fn gdb(target: &Target) -> Option<Duration> {
+    let words = ["-nx", "-batch", "-ex", "thread apply all bt", "-p"];
+    let mut words = words.to_vec();
+    words.push(&target.pid);
+    peer("gdb", &words)
+}
+
+/// Runs a program to its end; `None` where it is not installed.
+fn peer(program: &str, words: &[&str]) -> Option<Duration> {
+    let start = Instant::now();
+    let output = Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let time = start.elapsed();
+    let frames = String::from_utf8_lossy(&output.stdout);
+    assert!(frames.contains("deep"), "{program} {words:?}: {frames}");
+    Some(time)
+}
+
+fn contest() {
+    support::heading("The stacks of all threads, each waiting 5 to 30 calls deep");
+    let mut table = Table::new([
+        "threads",
+        "contestant",
+        "median",
+        "p90",
+        "to stacks",
+        "longest pause, median",
+    ]);
+    for threads in [10, 100, 1000] {
+        let (mut service, target) = start(threads);
+        let mut scores = CONTESTANTS.map(|_| Score::default());
+        for round in 0..setting("MANHOLE_BENCH_ROUNDS", 15) {
+            for ((_, run, each), score) in CONTESTANTS.iter().zip(&mut scores) {
+                if round.is_multiple_of(*each) {
+                    ask(&mut service);
+                    let Some(time) = run(&target) else { continue };
+                    score.times.add(time);
+                    score.pauses.add(Duration::from_nanos(ask(&mut service)));
+                }
+            }
+        }
+        let reference = scores[0].times.median();
+        for ((name, ..), score) in CONTESTANTS.iter().zip(&scores) {
+            if score.times.is_empty() {
+                continue;
+            }
+            table.row([
+                threads.to_string(),
+                (*name).to_owned(),
+                nanos(score.times.median()),
+                nanos(score.times.quantile(90.0)),
+                format!("{:.1}", score.times.median() / reference),
+                nanos(score.pauses.median()),
+            ]);
+        }
+    }
+    table.print();
+}
+
+/// The longest pause since it was asked before, in nanoseconds.
+fn ask(service: &mut Service) -> u64 {
+    service.go();
+    service.number()
+}
+
+/// A service with so many threads, each come to rest, that was looked at once: symbols are read then
+/// for the first time.
+fn start(threads: usize) -> (Service, Target) {
+    let mut service = Service::start(&threads.to_string());
+    let socket = service.line();
+    let pid = service.pid().to_string();
+    let target = Target { pid, socket };
+    thread::sleep(Duration::from_millis(500));
+    (service, target)
+}
+
+fn serve(threads: usize) {
+    static LONGEST: AtomicU64 = AtomicU64::new(0);
+    waiting::threads(threads);
+    let beat = thread::Builder::new().name("heartbeat".to_owned());
+    let heart = || {
+        loop {
+            let start = Instant::now();
+            thread::sleep(Duration::from_millis(1));
+            let gap = u64::try_from(start.elapsed().as_nanos()).unwrap();
+            LONGEST.fetch_max(gap, Ordering::Relaxed);
+        }
+    };
+    beat.spawn(heart).unwrap();
+    let console = manhole::install();
+    say(console.path().expect("a socket").display());
+    loop {
+        wait();
+        say(LONGEST.swap(0, Ordering::Relaxed));
+    }
+}
+
+/// What the first look costs, and what is left of it.
+fn memory() {
+    support::heading("Memory of a process with 1,000 threads that is looked at");
+    let (service, target) = start(1000);
+    let mut table = Table::new(["", "resident", "of these its own", "took"]);
+    let before = Look::at(service.pid());
+    let mut row = |what: &str, took: String| {
+        let now = Look::at(service.pid());
+        table.row([
+            what.to_owned(),
+            kib_change(before.rss, now.rss),
+            kib_change(before.own, now.own),
+            took,
+        ]);
+    };
+    for (what, times) in [
+        ("after the first look", 1),
+        ("after the second", 1),
+        ("after the tenth", 8),
+    ] {
+        let looks = (0..times).filter_map(|_| ours(&target, "stacks"));
+        let looks: Vec<f64> = looks.map(|time| time.as_nanos() as f64).collect();
+        row(what, nanos(median(looks)));
+    }
+    thread::sleep(Duration::from_secs(7)); // idle workers end after 5 s
+    row("seven seconds later", String::new());
+    table.print();
+}
