@@ -12,7 +12,7 @@ use std::{
 /// end where that one does.
 const ELSEWHERE: [&str; 2] = ["s-coroutines", "s-handlers"];
 /// Calls that a signal may interrupt in spite of SA_RESTART. Of std it is receiving with a time-out.
-const INTERRUPTIBLE: [&str; 9] = [
+pub const INTERRUPTIBLE: [&str; 9] = [
     "poll",
     "epoll_wait",
     "udp_timeout",
@@ -144,6 +144,17 @@ fn numbers(text: &str) -> BTreeMap<String, u64> {
     let words = text.split(' ').filter_map(|word| word.split_once('='));
     let numbers = words.filter_map(|(key, number)| Some((key.to_owned(), number.parse().ok()?)));
     numbers.collect()
+}
+
+/// What the victim says of its calls: how often each returned, and how often early.
+pub fn calls(text: &str) -> BTreeMap<String, (u64, u64)> {
+    let rows = text.split(' ').filter_map(|row| {
+        let mut words = row.split(':');
+        let name = words.next()?.to_owned();
+        let mut number = || words.next()?.parse().ok();
+        Some((name, (number()?, number()?)))
+    });
+    rows.collect()
 }
 
 impl Report {

@@ -19,7 +19,7 @@ fn done(result: libc::c_long) -> io::Result<()> {
 
 fn span(time: Duration) -> timespec {
     timespec {
-        tv_sec: time.as_secs() as libc::time_t,
+        tv_sec: time.as_secs() as _,
         tv_nsec: time.subsec_nanos().into(),
     }
 }
@@ -57,7 +57,7 @@ pub(crate) fn clock_nanosleep(time: Duration) -> io::Result<()> {
 
 pub(crate) fn select(time: Duration) -> io::Result<()> {
     let mut time = libc::timeval {
-        tv_sec: time.as_secs() as libc::time_t,
+        tv_sec: time.as_secs() as _,
         tv_usec: time.subsec_micros().into(),
     };
     let none = ptr::null_mut();

@@ -152,6 +152,11 @@ fn option(builder: Builder, key: &str, value: &str) -> Result<Builder, String> {
             "usr2" => Signal::USR2,
             _ => return Err(format!("no signal {value}")),
         }),
+        "signal" => builder.signal(match value {
+            "prof" => Signal::PROF,
+            "usr2" => Signal::USR2,
+            _ => return Err(format!("no signal {value}")),
+        }),
         "after_fork" => builder.after_fork(match value {
             "reinstall" => AfterFork::Reinstall,
             _ => AfterFork::None,
