@@ -1,17 +1,12 @@
-//! Who asked what: a ring of the last 256 commands, handed on to whoever listens.
+//! Who asked what: every command is handed on to whoever listens, and the last ones are kept.
 
-use crate::model::{Caller, Dialect, Level};
+use super::audit_ring::{Kept, Kind, Ring};
+use crate::model::{Caller, Code, Dialect, Failure, Level, order};
 use std::{
-    collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-/// How many commands are kept.
-pub(crate) const KEPT: usize = 256;
-/// How many of those who were not let in are kept, apart: by knocking nobody can wash away what was
-/// done here.
-const STRANGERS: usize = 32;
 /// How many bytes of a command line are kept.
 const LINE: usize = 256;
 
@@ -56,13 +51,26 @@ pub(crate) struct Entry {
     pub client: Option<String>,
     /// Its dialect.
     pub dialect: Dialect,
+    /// Whether what it asks for may change the process.
+    pub changes: bool,
     /// The masked, escaped line.
     pub line: String,
 }
 
 impl Entry {
+    fn kind(&self, result: &str) -> Kind {
+        match self {
+            Entry {
+                admitted: false, ..
+            } => Kind::Stranger,
+            _ if result == Code::Denied.name() => Kind::Refusal,
+            Entry { changes: true, .. } => Kind::Change,
+            _ => Kind::Question,
+        }
+    }
+
     /// The record of this entry with its result.
-    pub(crate) fn record(&self, result: &'static str, bytes: u64, elapsed_ms: u64) -> Record {
+    fn record(&self, result: &'static str, bytes: u64, elapsed_ms: u64) -> Record {
         Record {
             time_unix_ns: super::state::unix_now_ns(),
             connection: self.caller.connection,
@@ -111,46 +119,37 @@ impl Listener for Nobody {
     fn settle(&self, _: Duration) {}
 }
 
-/// The last records of those who were let in and of those who were not.
-#[derive(Default)]
-struct Ring {
-    guests: VecDeque<Record>,
-    strangers: VecDeque<Record>,
-}
-
-/// The ring, and who is told.
+/// What is kept, and who is told.
 pub(crate) struct AuditLog {
-    ring: Mutex<Ring>,
+    rings: Mutex<[Ring; 4]>,
     listener: Box<dyn Listener>,
 }
 
 impl AuditLog {
-    /// An empty ring.
+    /// Nothing kept yet.
     pub(crate) fn new(listener: Box<dyn Listener>) -> Self {
+        let kinds = [Kind::Change, Kind::Refusal, Kind::Question, Kind::Stranger];
         Self {
-            ring: Mutex::default(),
+            rings: Mutex::new(kinds.map(Ring::new)),
             listener,
         }
     }
 
-    /// Adds a record, dropping the oldest.
-    pub(crate) fn add(&self, record: Record) {
+    /// Adds what became of a call.
+    pub(crate) fn add(&self, entry: &Entry, result: &'static str, bytes: u64, elapsed_ms: u64) {
+        let record = entry.record(result, bytes, elapsed_ms);
         self.listener.record(&record);
-        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ring, most) = match record.level {
-            Some(_) => (&mut ring.guests, KEPT),
-            None => (&mut ring.strangers, STRANGERS),
-        };
-        if ring.len() >= most {
-            ring.pop_front();
+        let kind = entry.kind(result);
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ring) = rings.iter_mut().find(|ring| ring.kind() == kind) {
+            ring.add(record);
         }
-        ring.push_back(record);
     }
 
-    /// Adds the record of something that is about to change the process, and waits a moment for
-    /// the listener to have it: if the change kills the process, it is known who asked.
-    pub(crate) fn add_before(&self, record: Record) {
-        self.add(record);
+    /// Adds that something is about to change the process, and waits a moment for the listener to
+    /// have it: if the change kills the process, it is known who asked.
+    pub(crate) fn add_before(&self, entry: &Entry) {
+        self.add(entry, "begun", 0, 0);
         self.listener.settle(Duration::from_secs(1));
     }
 
@@ -159,13 +158,26 @@ impl AuditLog {
         self.listener.dropped()
     }
 
+    /// What is kept, oldest first.
+    ///
+    /// # Errors
+    /// `no-memory`: it may be some 80 KB.
+    pub(crate) fn kept(&self) -> Result<Vec<Kept>, Failure> {
+        let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = Vec::new();
+        all.try_reserve(rings.iter().map(|ring| ring.iter().count()).sum())
+            .map_err(|_| Failure::no_memory("the audit"))?;
+        all.extend(rings.iter().flat_map(Ring::iter).cloned());
+        drop(rings);
+        order::sort_by_key(&mut all, |kept| kept.record.time_unix_ns);
+        Ok(all)
+    }
+
     /// The records kept, oldest first.
+    #[cfg(test)]
     pub(crate) fn records(&self) -> Vec<Record> {
-        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = ring.guests.iter().chain(&ring.strangers);
-        let mut all: Vec<Record> = all.cloned().collect();
-        crate::model::order::sort_by_key(&mut all, |record| record.time_unix_ns);
-        all
+        let kept = self.kept().unwrap().into_iter();
+        kept.map(|kept| kept.record).collect()
     }
 }
 
@@ -183,6 +195,7 @@ mod tests {
                 connection: 4,
             },
             admitted: true,
+            changes: false,
             client: None,
             dialect: Dialect::Text,
             line: line.to_owned(),
@@ -198,35 +211,97 @@ mod tests {
         fn settle(&self, _: Duration) {}
     }
 
-    #[test]
-    fn the_ring_keeps_the_newest_and_all_are_passed_on() {
-        let seen = std::sync::Arc::default();
-        let log = AuditLog::new(Box::new(Counter(std::sync::Arc::clone(&seen))));
-        for i in 0..KEPT + 5 {
-            log.add(entry(&format!("line {i}")).record("ok", 0, 0));
-        }
-        let records = log.records();
-        assert_eq!(records.len(), KEPT);
-        assert_eq!(records[0].line, "line 5");
-        assert_eq!(seen.load(std::sync::atomic::Ordering::Relaxed), KEPT + 5);
+    fn lines(log: &AuditLog, kind: Kind) -> Vec<String> {
+        let kept = log
+            .kept()
+            .unwrap()
+            .into_iter()
+            .filter(|kept| kept.kind == kind);
+        kept.map(|kept| kept.record.line).collect()
     }
 
     #[test]
-    fn strangers_wash_nothing_away() {
+    fn the_newest_are_kept_and_all_are_passed_on() {
+        let seen = std::sync::Arc::default();
+        let log = AuditLog::new(Box::new(Counter(std::sync::Arc::clone(&seen))));
+        let most = Kind::Question.most();
+        for i in 0..most + 5 {
+            log.add(&entry(&format!("line {i}")), "ok", 0, 0);
+        }
+        let records = log.records();
+        assert_eq!(records.len(), most);
+        assert_eq!(records[0].line, "line 5");
+        assert_eq!(seen.load(std::sync::atomic::Ordering::Relaxed), most + 5);
+    }
+
+    #[test]
+    fn neither_questions_nor_refusals_nor_strangers_wash_a_change_away() {
         let log = AuditLog::new(Box::new(Nobody));
-        log.add(entry("gc run").record("ok", 0, 0));
+        let change = Entry {
+            changes: true,
+            ..entry("gc run")
+        };
+        log.add_before(&change);
+        log.add(&change, "ok", 0, 0);
+        log.add(&entry("env"), "denied", 0, 0);
         let stranger = Entry {
             admitted: false,
             ..entry("(connect)")
         };
-        for _ in 0..2 * KEPT {
-            log.add(stranger.record("denied", 0, 0));
+        for i in 0..2000 {
+            log.add(&entry(&format!("help {i}")), "unknown", 0, 0);
+            log.add(&stranger, "denied", 0, 0);
         }
-        log.add(entry("version").record("ok", 0, 0));
-        let records = log.records();
-        assert_eq!(records.len(), 2 + STRANGERS);
-        let ends = [0, 1 + STRANGERS].map(|at| records[at].line.as_str());
-        assert_eq!(ends, ["gc run", "version"]);
+        assert_eq!(lines(&log, Kind::Change), ["gc run", "gc run"]);
+        assert_eq!(lines(&log, Kind::Refusal), ["env"]);
+        assert_eq!(lines(&log, Kind::Stranger), ["(connect)"]);
+        for i in 0..2000 {
+            log.add(&entry(&format!("gc run {i}")), "denied", 0, 0);
+        }
+        assert_eq!(lines(&log, Kind::Change), ["gc run", "gc run"]);
+        assert_eq!(lines(&log, Kind::Refusal).len(), Kind::Refusal.most());
+        let most = [Kind::Change, Kind::Refusal, Kind::Question, Kind::Stranger];
+        let most: usize = most.map(Kind::most).iter().sum();
+        assert!(log.records().len() <= most);
+    }
+
+    #[test]
+    fn whoever_has_most_gives_way_first() {
+        let log = AuditLog::new(Box::new(Nobody));
+        log.add(&entry("mine"), "ok", 0, 0);
+        let mut other = entry("");
+        other.caller.uid = 7;
+        for i in 0..2 * Kind::Question.most() {
+            other.line = format!("theirs {i}");
+            log.add(&other, "ok", 0, 0);
+        }
+        assert_eq!(lines(&log, Kind::Question)[0], "mine");
+    }
+
+    #[test]
+    fn what_is_repeated_counts_but_for_changes() {
+        let log = AuditLog::new(Box::new(Nobody));
+        let change = Entry {
+            changes: true,
+            ..entry("gc run")
+        };
+        for _ in 0..3 {
+            log.add(&entry("GET /metrics"), "ok", 0, 0);
+            log.add(&entry("GET /metrics"), "denied", 0, 0);
+            log.add(&change, "ok", 0, 0);
+            log.add(&entry("version"), "ok", 0, 0);
+        }
+        let kept = log.kept().unwrap();
+        let times = |line: &str, result: &str| -> Vec<u64> {
+            let same = |kept: &&Kept| kept.record.line == line && kept.record.result == result;
+            kept.iter().filter(same).map(|kept| kept.times).collect()
+        };
+        assert_eq!(times("GET /metrics", "ok"), [3]);
+        assert_eq!(times("GET /metrics", "denied"), [3]);
+        assert_eq!(times("version", "ok"), [3]);
+        assert_eq!(times("gc run", "ok"), [1, 1, 1]);
+        let scrape = kept.iter().find(|kept| kept.times == 3).unwrap();
+        assert!(scrape.first_unix_ns < scrape.record.time_unix_ns);
     }
 
     #[test]

@@ -211,8 +211,8 @@ pub(crate) fn execute(
     sink: &mut dyn Sink,
 ) {
     let audit = &ctx.state.audit;
-    if call.level() == Level::Control {
-        audit.add_before(entry.record("begun", 0, 0));
+    if entry.changes {
+        audit.add_before(entry);
     }
     let started = Instant::now();
     let style = Style {
@@ -254,7 +254,7 @@ fn finish(
         .map_or_else(|failure| failure.code.name(), |()| "ok");
     let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     // The record comes before the end: who has read a whole reply finds it in the audit.
-    ctx.state.audit.add(entry.record(word, sent, elapsed));
+    ctx.state.audit.add(entry, word, sent, elapsed);
     ctx.state
         .commands
         .fetch_add(1, std::sync::atomic::Ordering::Relaxed);

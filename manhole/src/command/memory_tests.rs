@@ -132,6 +132,7 @@ fn asked(line: &str, count: usize) -> Sum {
     let entry = Entry {
         caller: ctx.caller.clone(),
         admitted: true,
+        changes: false,
         client: None,
         dialect: Dialect::Text,
         line: line.to_owned(),

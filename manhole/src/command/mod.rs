@@ -7,6 +7,7 @@
 mod application;
 mod audit;
 mod audit_log;
+mod audit_ring;
 mod cancel;
 mod cgroup;
 mod commands;

@@ -29,13 +29,12 @@ impl Hooks for Console {
         let entry = Entry {
             caller: caller.clone(),
             admitted: false,
+            changes: false,
             client: None,
             dialect: Dialect::Text,
             line: "(connect)".to_owned(),
         };
-        self.state
-            .audit
-            .add(entry.record(failure.code.name(), 0, 0));
+        self.state.audit.add(&entry, failure.code.name(), 0, 0);
     }
 
     async fn refuse(self: Arc<Self>, stream: Stream, failure: Failure) {

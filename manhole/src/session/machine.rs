@@ -151,15 +151,12 @@ impl Machine<'_> {
         let call = match resolved {
             Ok(call) => call,
             Err(failure) => {
-                let entry = self.peer.entry(Dialect::Machine, command::masked(words));
-                self.peer
-                    .state
-                    .audit
-                    .add(entry.record(failure.code.name(), 0, 0));
+                let line = command::masked(words);
+                self.peer.note(Dialect::Machine, line, failure.code);
                 return self.end(id, Err(failure), None).await;
             }
         };
-        let entry = self.peer.entry(Dialect::Machine, call.masked());
+        let entry = self.peer.entry_of(Dialect::Machine, &call);
         self.running.insert(
             id,
             Running {

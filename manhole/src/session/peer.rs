@@ -7,8 +7,8 @@ use super::{
     race::{First, race},
 };
 use crate::{
-    command::{Context, Entry, State},
-    model::{Caller, Code, Dialect, Failure},
+    command::{Call, Context, Entry, State},
+    model::{Caller, Code, Dialect, Failure, Level},
     rt::{Stream, timeout_at},
     sys,
 };
@@ -124,11 +124,26 @@ impl Peer {
         Context::new(self.caller.clone(), self.state.clone())
     }
 
+    /// What the audit is told of a call.
+    pub(super) fn entry_of(&self, dialect: Dialect, call: &Call) -> Entry {
+        Entry {
+            changes: call.level() == Level::Control,
+            ..self.entry(dialect, call.masked())
+        }
+    }
+
+    /// Notes in the audit that a line runs nothing, and why.
+    pub(super) fn note(&self, dialect: Dialect, line: String, code: Code) {
+        let entry = self.entry(dialect, line);
+        self.state.audit.add(&entry, code.name(), 0, 0);
+    }
+
     /// What the audit is told of a line.
     pub(super) fn entry(&self, dialect: Dialect, line: String) -> Entry {
         Entry {
             caller: self.caller.clone(),
             admitted: true,
+            changes: false,
             client: self.client.clone(),
             dialect,
             line,

@@ -104,9 +104,8 @@ impl Text<'_> {
         if *event != LineEvent::Smuggled {
             return Ok(Flow::Continue);
         }
-        let entry = self.peer.entry(Dialect::Text, "(HTTP)".to_owned());
-        let record = entry.record(Code::Protocol.name(), 0, 0);
-        self.peer.state.audit.add(record);
+        let line = "(HTTP)".to_owned();
+        self.peer.note(Dialect::Text, line, Code::Protocol);
         Ok(Flow::End)
     }
 
@@ -220,18 +219,15 @@ impl Text<'_> {
         let call = match resolved {
             Ok(call) => call,
             Err(failure) => {
-                let entry = self.peer.entry(Dialect::Text, command::masked(words));
-                self.peer
-                    .state
-                    .audit
-                    .add(entry.record(failure.code.name(), 0, 0));
+                let line = command::masked(words);
+                self.peer.note(Dialect::Text, line, failure.code);
                 self.peer.write(&frame.failure(&failure)).await?;
                 return Ok(Flow::Continue);
             }
         };
         if call.spec().name == command::QUIT {
-            let entry = self.peer.entry(Dialect::Text, call.masked());
-            self.peer.state.audit.add(entry.record("ok", 0, 0));
+            let entry = self.peer.entry_of(Dialect::Text, &call);
+            self.peer.state.audit.add(&entry, "ok", 0, 0);
             self.peer.write(&frame.end(&Ok(()))).await?;
             return Ok(Flow::End);
         }
@@ -241,7 +237,7 @@ impl Text<'_> {
     /// Has the call run and frames what comes back. While it runs, only a closed connection stops
     /// it: half-close is what `nc -N` and `socat` do at once.
     async fn run(&mut self, call: Call, ctx: command::Context, frame: Frame) -> Result<Flow, Gone> {
-        let entry = self.peer.entry(Dialect::Text, call.masked());
+        let entry = self.peer.entry_of(Dialect::Text, &call);
         let cancel = ctx.cancel.clone();
         let style = Style {
             json: false,

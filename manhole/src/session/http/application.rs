@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::routes::{self, Route},
-    command::{self, Context, Event, Query},
+    command::{self, Context, Entry, Event, Query},
     model::{Code, Dialect, Failure, Level},
     rt,
 };
@@ -55,7 +55,10 @@ pub(super) async fn serve(
     };
     let slot = Slot::default();
     let filled = slot.clone();
-    let entry = peer.entry(Dialect::Http, line);
+    let entry = Entry {
+        changes: route.level() == Level::Control,
+        ..peer.entry(Dialect::Http, line)
+    };
     let (sender, mut events) = running::channel();
     running::spawn(
         &peer.state.workers,
@@ -63,8 +66,8 @@ pub(super) async fn serve(
         0,
         sender,
         move |sink| {
-            if route.level() == Level::Control {
-                ctx.state.audit.add_before(entry.record("begun", 0, 0));
+            if entry.changes {
+                ctx.state.audit.add_before(&entry);
             }
             let style = command::Style::default();
             // The name would head a reply of ours; the application writes its own.

@@ -50,8 +50,7 @@ impl From<&Failure> for Refusal {
 pub(super) async fn turn_away(peer: &Peer, head: &[u8], refusal: Refusal) {
     let Refusal { status, code, text } = refusal;
     let (method, path) = super::head::target(head);
-    let entry = peer.entry(Dialect::Http, line(&method, &path));
-    peer.state.audit.add(entry.record(code.name(), 0, 0));
+    peer.note(Dialect::Http, line(&method, &path), code);
     let reply = response(status, &text);
     let _ = Outlet::default()
         .write(&peer.stream, reply.as_bytes())

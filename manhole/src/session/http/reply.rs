@@ -163,7 +163,7 @@ async fn serve_command(
         ..Style::default()
     };
     let media = if style.json { "application/json" } else { TEXT };
-    let entry = peer.entry(Dialect::Http, line);
+    let entry = peer.entry_of(Dialect::Http, &call);
     let mut reply = stream(peer, "/cmd/", move |sink| {
         command::execute(&call, &ctx, style, &entry, sink)
     })
@@ -274,18 +274,13 @@ fn page(peer: &Peer, headers: &HeaderMap) -> Reply {
 
 /// A request that is not even looked into: audited all the same.
 fn turned_away(peer: &Peer, line: String, status: u16, text: &str) -> Reply {
-    let code = refusal::code(status);
-    let entry = peer.entry(Dialect::Http, line);
-    peer.state.audit.add(entry.record(code.name(), 0, 0));
+    peer.note(Dialect::Http, line, refusal::code(status));
     plain(status, text)
 }
 
 /// A request that runs nothing: audited all the same.
 pub(super) fn refused(peer: &Peer, line: String, failure: &Failure) -> Reply {
-    let entry = peer.entry(Dialect::Http, line);
-    peer.state
-        .audit
-        .add(entry.record(failure.code.name(), 0, 0));
+    peer.note(Dialect::Http, line, failure.code);
     error(failure)
 }
 
