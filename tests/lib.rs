@@ -11,6 +11,7 @@
 
 pub mod built;
 pub mod conn;
+pub mod disassembly;
 pub mod golden;
 pub mod http;
 pub mod keep;

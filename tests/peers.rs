@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Programs and the Debian packages that bring them.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("nc", "netcat-openbsd"),
     ("nc.openbsd", "netcat-openbsd"),
     ("ncat", "ncat"),
@@ -25,6 +25,8 @@ const PACKAGES: [(&str, &str); 14] = [
     ("mount", "mount"),
     ("tar", "tar"),
     ("strip", "binutils"),
+    ("nm", "binutils"),
+    ("objdump", "binutils"),
 ];
 
 /// Where a program is.

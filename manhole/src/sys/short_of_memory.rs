@@ -1,4 +1,5 @@
-//! For tests: an allocator that has no large piece of memory left, on the thread that asks for that.
+//! For tests: an allocator that has no large piece of memory left, on the thread that asks for that,
+//! and that knows how often each thread came to it.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -9,6 +10,13 @@ use std::{
 thread_local! {
     /// Requests of this many bytes and more are refused.
     static REFUSED: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// How often this thread asked for memory or gave some back.
+    static ASKED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often the calling thread has been at the allocator.
+pub(crate) fn visits() -> u64 {
+    ASKED.get()
 }
 
 /// Has `work` done with requests of `size` bytes and more refused: code that does not expect that ends
@@ -25,7 +33,13 @@ struct Allocator;
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
+fn count() {
+    // At a thread's end nobody looks any more.
+    let _ = ASKED.try_with(|asked| asked.set(asked.get().wrapping_add(1)));
+}
+
 fn is_refused(size: usize) -> bool {
+    count();
     // At a thread's end nothing is refused.
     REFUSED
         .try_with(|refused| size >= refused.get())
@@ -61,6 +75,7 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count();
         // SAFETY: the caller's promise is passed on; all blocks come from the system's allocator.
         unsafe { System.dealloc(block, layout) }
     }

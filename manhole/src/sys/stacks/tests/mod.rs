@@ -1,5 +1,6 @@
 //! Real threads, in the places where threads are, ask and answer.
 
+mod bare;
 mod chaining;
 mod interruptions;
 mod lifecycle;

@@ -138,7 +138,7 @@ fn a_deep_stack_is_cut_and_its_depth_known() {
 }
 
 /// A stack of our own: `pages` that can be used between two that cannot be touched.
-fn fresh_stack(pages: usize) -> (usize, usize) {
+pub(super) fn fresh_stack(pages: usize) -> (usize, usize) {
     let page = crate::sys::page_size() as usize;
     let length = NonZeroUsize::new((pages + 2) * page).unwrap();
     let access = mman::ProtFlags::PROT_READ | mman::ProtFlags::PROT_WRITE;
