@@ -66,8 +66,7 @@ pub(crate) fn fold(dump: &Dump, options: &Options) -> Folded {
 
 /// What a thread is for, as far as its stack tells.
 pub(crate) fn role(thread: &ThreadStack) -> Role {
-    let items = Reader::alone().items(thread);
-    roles::role(thread, &items, &Wait::of(thread, &items))
+    roles::role(&Reader::alone().items(thread), thread.main)
 }
 
 /// What a thread waits for, as far as its system call and its stack tell.

@@ -91,18 +91,16 @@ pub(super) fn blocked(threads: &Threads<'_>) -> Option<Part> {
         *reasons.entry(reason(thread, threads)).or_default() += 1;
     }
     let all = stuck.workers.len();
-    let reasons = reasons
-        .into_iter()
-        .map(|(reason, count)| format!("{count} {reason}"));
-    let mut reasons: Vec<String> = reasons.collect();
-    if let [only] = stuck.workers.as_slice() {
-        reasons = vec![format!("it {}", does(only, threads))];
-    }
+    let reasons = reasons.into_iter().map(|(reason, count)| match all {
+        1 => reason,
+        _ => format!("{count} {reason}"),
+    });
+    let reasons: Vec<String> = reasons.collect();
     let text = format!(
-        "{} {} blocked and {} no task: {}",
+        "{} {} blocked and run{} no task: {}",
         stuck.share(all),
         words::verb(all, "is", "are"),
-        words::verb(all, "runs", "run"),
+        words::verb(all, "s", ""),
         words::list(&reasons),
     );
     Some((Severity::Bad, text))
@@ -115,24 +113,15 @@ fn is_one_queue(runtime: &Runtime<'_, '_>, threads: &Threads<'_>) -> bool {
     largest.is_some() && workers.all(|thread| threads.awaited(thread) == largest)
 }
 
-/// Why workers are blocked, behind their count: `in rates::reload (sleeps)`.
+/// Why a worker is blocked: `for lock A`, `in rates::reload (sleeps)`.
 fn reason(thread: &Thread<'_>, threads: &Threads<'_>) -> String {
-    match (threads.awaited(thread), site(thread)) {
-        (Some(lock), _) => format!("for lock {}", lock.letter),
-        (None, Some(site)) => format!("in {site} ({})", thread.wait.words()),
-        (None, None) => format!("({})", thread.wait.words()),
+    if let Some(lock) = threads.awaited(thread) {
+        return format!("for lock {}", lock.letter);
     }
-}
-
-/// What a blocked thread does: `sleeps in rates::reload`.
-fn does(thread: &Thread<'_>, threads: &Threads<'_>) -> String {
-    let words = match threads.awaited(thread) {
-        Some(lock) => format!("waits for lock {}", lock.letter),
-        None => thread.wait.words(),
-    };
+    let words = thread.wait.words();
     match site(thread) {
-        Some(site) => format!("{words} in {site}"),
-        None => words,
+        Some(site) => format!("in {site} ({words})"),
+        None => format!("({words})"),
     }
 }
 
@@ -153,13 +142,14 @@ pub(super) fn slow(threads: &Threads<'_>) -> Option<Part> {
         let waiting = workers.filter(|thread| thread.kind == SectionKind::Wait);
         let waiting: Vec<_> = waiting.collect();
         let first = waiting.first()?;
-        let does = does(first, threads);
+        let place = site(first).map_or(String::new(), |site| format!(" in {site}"));
+        let words = first.wait.words();
         let (is, who) = match waiting.len() {
             1 => ("is", "it"),
             _ => ("are", "one"),
         };
         let share = runtime.share(waiting.len());
-        Some(format!("{share} {is} blocked: {who} {does}"))
+        Some(format!("{share} {is} blocked: {who} {words}{place}"))
     });
     let text = parts.collect::<Vec<_>>().join("; ");
     (!text.is_empty()).then_some((Severity::Warn, text))

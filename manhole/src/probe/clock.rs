@@ -24,6 +24,13 @@ pub(crate) fn process_cpu_ns() -> Option<u64> {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
 
+/// CPU time of one thread of the process, in nanoseconds; 0.3 us.
+pub(crate) fn thread_cpu_ns(tid: u32) -> Option<u64> {
+    // How Linux writes the scheduler's clock of a thread as an id: CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED.
+    let id = (!i32::try_from(tid).ok()? << 3) | 4 | 2;
+    read(ClockId::from_raw(id))
+}
+
 /// How long ago something was that began `start_ticks` after the machine did.
 pub(crate) fn age_ns(start_ticks: u64) -> Option<u64> {
     Some(since_boot_ns()?.saturating_sub(start_ticks.checked_mul(TICK_NS)?))
@@ -45,5 +52,9 @@ mod tests {
         let (monotonic, cpu) = (monotonic_ns(), process_cpu_ns().unwrap());
         assert!(monotonic > 0 && monotonic_ns() >= monotonic);
         assert!(process_cpu_ns().unwrap() >= cpu);
+        let me = nix::unistd::gettid().as_raw() as u32;
+        let mine = thread_cpu_ns(me).unwrap();
+        assert!(mine > 0 && mine <= process_cpu_ns().unwrap());
+        assert_eq!(thread_cpu_ns(u32::MAX), None);
     }
 }

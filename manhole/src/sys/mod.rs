@@ -9,14 +9,15 @@ pub(crate) mod activation;
 pub(crate) mod calls;
 pub(crate) mod exit;
 pub(crate) mod fork;
+pub(crate) mod image;
 pub(crate) mod leader;
 pub(crate) mod list;
 pub(crate) mod malloc;
-#[allow(dead_code)] // until `stacks` is a command
 pub(crate) mod memory;
 mod object;
 pub(crate) mod origin;
 pub(crate) mod own;
+pub(crate) mod pages;
 pub(crate) mod peer;
 pub(crate) mod pidfd;
 mod poll;

@@ -2,9 +2,8 @@
 
 use super::group::access;
 use crate::{
-    command::threads::words::address,
     model::{Cell, Column, Table},
-    probe::fds::{Descriptor, Kind, Socket, Sockets},
+    probe::fds::{Descriptor, Kind, Socket, Sockets, name::address},
 };
 
 /// Every descriptor, by number.

@@ -1,9 +1,8 @@
 //! Descriptors that are the same to an operator: same kind, same state, same peer or place.
 
 use crate::{
-    command::threads::words::address,
     model::order,
-    probe::fds::{Access, Address, Descriptor, Kind, Socket, Sockets, State},
+    probe::fds::{Access, Address, Descriptor, Kind, Socket, Sockets, State, name::address},
 };
 use std::collections::{BTreeMap, HashSet};
 

@@ -3,7 +3,7 @@
 use crate::{
     model::order,
     probe::{
-        fds::{Address, Descriptor, Kind, Socket, State as Connection},
+        fds::{State as Connection, name},
         threads::{OnDescriptor, State, Thread, Wait},
     },
 };
@@ -30,37 +30,12 @@ pub(super) fn wait(thread: &Thread) -> String {
 
 fn target(on: &OnDescriptor) -> String {
     match (&on.descriptor, &on.socket) {
-        (_, Some(socket)) => self::socket(socket),
-        (Some(descriptor), None) => self::descriptor(descriptor),
-        (None, None) => format!("fd {} (closed meanwhile)", on.fd),
-    }
-}
-
-fn socket(socket: &Socket) -> String {
-    let here = socket.local.as_ref().map(address);
-    match (&socket.peer, here) {
-        (Some(peer), _) => address(peer),
-        (None, Some(here)) if socket.state == Connection::Listen => format!("on {here}"),
-        (None, Some(here)) => format!("{} {here}", socket.protocol.name()),
-        (None, None) => format!("{} socket", socket.protocol.name()),
-    }
-}
-
-fn descriptor(descriptor: &Descriptor) -> String {
-    match (&descriptor.link.path, descriptor.link.kind) {
-        (Some(path), Kind::File | Kind::Device | Kind::Kernel) => path.clone(),
-        (_, kind) => kind.name().to_owned(),
-    }
-}
-
-/// An address as one writes it: `10.2.0.9:5432`, `:8080` for any, the path of a Unix socket.
-pub(in crate::command) fn address(address: &Address) -> String {
-    match address {
-        Address::Internet(address) if address.ip().is_unspecified() => {
-            format!(":{}", address.port())
+        (_, Some(socket)) if socket.state == Connection::Listen => {
+            format!("on {}", name::socket(socket))
         }
-        Address::Internet(address) => address.to_string(),
-        Address::Path(path) => path.clone(),
+        (_, Some(socket)) => name::socket(socket),
+        (Some(descriptor), None) => name::descriptor(descriptor),
+        (None, None) => format!("fd {} (closed meanwhile)", on.fd),
     }
 }
 
@@ -100,7 +75,7 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 mod tests {
     use super::*;
     use crate::probe::{
-        fds::{Link, Protocol},
+        fds::{Address, Descriptor, Link, Protocol, Socket},
         threads::Futex,
     };
 

@@ -80,6 +80,8 @@ pub struct ThreadStack {
     pub end: End,
     /// The system call that it is blocked in.
     pub call: Option<Call>,
+    /// The kernel's function that it sleeps in; only of a thread without a stack.
+    pub waits_in: Option<String>,
     /// Bytes of stack in use between its stack pointer and its thread's root, where known.
     pub stack_bytes: Option<u64>,
     /// Its stack and CPU time are those of an earlier look; the earliest such, in nanoseconds since

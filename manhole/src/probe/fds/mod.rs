@@ -7,6 +7,7 @@
 //! are left out. Sockets are then looked up by inode in `/proc/self/net`; see [`net`].
 
 mod link;
+pub(crate) mod name;
 pub(crate) mod net;
 
 pub(crate) use link::{Kind, Link};

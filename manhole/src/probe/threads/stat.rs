@@ -53,6 +53,8 @@ pub(crate) struct Stat {
     pub name: String,
     /// What it is doing.
     pub state: State,
+    /// The kernel's letter for that.
+    pub letter: char,
     /// Page faults that had to read from a disk.
     pub major_faults: u64,
     /// CPU time in the program, in ticks.
@@ -61,6 +63,8 @@ pub(crate) struct Stat {
     pub system_ticks: u64,
     /// When it started, in ticks since the machine did; with the tid it names a thread for good.
     pub start_ticks: u64,
+    /// Signals it blocks, of the first 31: bit n-1 is signal n.
+    pub blocked_signals: u64,
 }
 
 impl Stat {
@@ -70,18 +74,21 @@ impl Stat {
         let (tid, rest) = text.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(") ")?;
         let mut fields = rest.split_ascii_whitespace();
-        let state = State::of(fields.next()?);
-        // Behind the state: 3 = ppid ... 12 = majflt, 14 = utime, 15 = stime, 22 = starttime.
+        let letter = fields.next()?;
+        // Behind the state: 3 = ppid ... 12 = majflt, 14 = utime, 15 = stime, 22 = starttime,
+        // 32 = blocked.
         let mut number = |skip: usize| fields.nth(skip)?.parse::<u64>().ok();
         let (major_faults, user_ticks, system_ticks) = (number(8)?, number(1)?, number(0)?);
         Some(Self {
             tid: tid.parse().ok()?,
             name: name.to_owned(),
-            state,
+            state: State::of(letter),
+            letter: letter.chars().next()?,
             major_faults,
             user_ticks,
             system_ticks,
             start_ticks: number(6)?,
+            blocked_signals: number(9)?,
         })
     }
 }
@@ -155,11 +162,12 @@ mod tests {
     fn stat_is_parsed_whatever_the_name_holds() {
         let check = |name: &str| {
             let text = format!(
-                "7202 ({name}) D 7158 7158 4175 0 -1 4194368 4 6548 9 0 31 12 0 0 20 0 2 0 142442 92479488\n"
+                "7202 ({name}) D 7158 7158 4175 0 -1 4194368 4 6548 9 0 31 12 0 0 20 0 2 0 142442 92479488 1 2 3 4 5 6 7 0 4194304 0 0\n"
             );
             let stat = Stat::parse(text.as_bytes()).unwrap();
             assert_eq!((stat.tid, stat.name.as_str()), (7202, name));
-            assert_eq!(stat.state, State::Uninterruptible);
+            assert_eq!((stat.state, stat.letter), (State::Uninterruptible, 'D'));
+            assert_eq!(stat.blocked_signals, 1 << 22);
             assert_eq!((stat.user_ticks, stat.system_ticks), (31, 12));
             assert_eq!((stat.major_faults, stat.start_ticks), (9, 142_442));
         };

@@ -8,10 +8,12 @@ fn task(tid: u32, name: &str, at_ns: u64, run_ns: u64, wait_ns: u64) -> Task {
             tid,
             name: name.to_owned(),
             state: State::Sleeping,
+            letter: 'S',
             major_faults: 0,
             user_ticks: 1,
             system_ticks: 2,
             start_ticks: 5,
+            blocked_signals: 0,
         },
         sched: Some(SchedStat {
             run_ns,

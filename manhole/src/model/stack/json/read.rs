@@ -90,6 +90,7 @@ fn thread(value: &Value, frames: &Shared, room: &mut usize) -> Read<ThreadStack>
             .collect::<Read<_>>()?,
         end: choice(fields, "end", &ENDS)?,
         call: optional(fields, "call", call)?,
+        waits_in: optional(fields, "waits_in", short)?,
         stack_bytes: optional(fields, "stack_bytes", whole)?,
         unchanged_since_unix_ns: optional(fields, "unchanged_since_unix_ns", whole)?,
     })

@@ -40,6 +40,7 @@ fn dump() -> Dump {
             arguments: [u64::MAX, 1, 2, 3, 4, 1 << 60],
             on: Some("10.2.0.9:5432".to_owned()),
         }),
+        waits_in: Some("folio_wait_bit".to_owned()),
         stack_bytes: Some(1 << 40),
         unchanged_since_unix_ns: Some(1_795_270_831_123_456_789),
         ..ThreadStack::default()

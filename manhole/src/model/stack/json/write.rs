@@ -72,6 +72,7 @@ fn thread_json<'a>(thread: &'a ThreadStack, frames: &mut Frames<'a>) -> Value {
         "frames": places,
         "end": word(&ENDS, &thread.end),
         "call": thread.call.as_ref().map(call),
+        "waits_in": thread.waits_in,
         "stack_bytes": thread.stack_bytes,
         "unchanged_since_unix_ns": thread.unchanged_since_unix_ns,
     })
