@@ -73,10 +73,11 @@ impl Buffer {
         Some(run)
     }
 
-    /// Whether the end of a line is there.
-    pub(super) fn has_line(&self) -> bool {
+    /// The complete lines that are there, each with its LF, without taking them.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let pending = self.bytes.get(self.taken..).unwrap_or_default();
-        pending.contains(&b'\n')
+        let lines = pending.split_inclusive(|byte| *byte == b'\n');
+        lines.filter(|line| line.ends_with(b"\n"))
     }
 
     /// Whether something began that has not ended.

@@ -81,9 +81,14 @@ impl Lines {
         }
     }
 
-    /// Whether the end of one more line has arrived already.
-    pub fn has_line(&self) -> bool {
-        self.buffer.has_line()
+    /// Whether one more line that asks for something, and is not just empty or a comment, has arrived
+    /// already.
+    pub fn has_request(&self) -> bool {
+        let nothing = |byte: &&u8| matches!(byte, b' ' | b'\t' | b';' | b'\r' | b'\n');
+        let first = |line: &[u8]| line.iter().find(|byte| !nothing(byte)).copied();
+        self.buffer
+            .lines()
+            .any(|line| !matches!(first(line), None | Some(b'#')))
     }
 
     /// Whether a line began that has not ended; meaningful once there is no event left.
@@ -198,11 +203,25 @@ mod tests {
         assert!(!lines.has_partial());
         lines.feed(b"triage");
         assert_eq!((lines.next(), lines.has_partial()), (None, true));
-        assert!(!lines.has_line());
         lines.feed(b"\n");
-        assert!(lines.has_line());
         assert_eq!(lines.next(), Some(line("triage")));
         assert!(!lines.has_partial());
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_no_request() {
+        let check = |input: &str, expected: bool| {
+            let mut lines = Lines::default();
+            lines.feed(format!("first\n{input}").as_bytes());
+            assert_eq!(lines.next(), Some(line("first")));
+            assert_eq!(lines.has_request(), expected, "{input:?}");
+        };
+        check("", false);
+        check("\n\r\n \t\n;; ;\n# vars\n ;# vars\n", false);
+        check("vars", false);
+        check("\nvars\n", true);
+        check("# x\n;vars\n", true);
+        check("\u{1b}\n", true);
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Text<'_> {
             Ok(commands) => commands,
             Err(failure) => return self.fail(&failure).await,
         };
-        let several = commands.len() > 1 || self.answered || self.lines.has_line();
+        let several = commands.len() > 1 || self.answered || self.lines.has_request();
         self.headed |= self.mode == Some(Mode::Batch) && several && !commands.is_empty();
         self.answered |= !commands.is_empty();
         for words in &commands {

@@ -77,6 +77,10 @@ fn read_until(client: &mut Client, end: &str) -> String {
 fn batch_answers_every_line_and_closes_by_itself() {
     let one = talk("version\n");
     assert!(one.starts_with("service     demo\n"), "{one}");
+    for trailing in ["\n", "\r\n", "# done\n", " \n;\n\n"] {
+        let reply = talk(&format!("version\n{trailing}"));
+        assert!(reply.starts_with("service     demo\n"), "{reply}");
+    }
     let two = talk("version; quit\n");
     assert!(
         two.starts_with("== version\nservice     demo\n") && two.ends_with("== quit\n"),
