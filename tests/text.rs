@@ -62,7 +62,7 @@ impl Prompt {
             .rsplit_once("\n\n")
             .expect("an empty line before the prompt");
         Self {
-            prompt: format!("\n{prompt}"),
+            prompt: prompt.to_owned(),
             banner: banner.to_owned() + "\n",
             conn,
         }
@@ -70,16 +70,17 @@ impl Prompt {
 
     /// The prompt itself, without the line end before it.
     pub fn prompt(&self) -> &str {
-        self.prompt.trim_start_matches('\n')
+        &self.prompt
     }
 
-    /// Types a line and returns what is shown before the next prompt.
+    /// Types a line and returns what is shown before the next prompt, without the empty line that
+    /// stands before it.
     #[track_caller]
     pub fn run(&mut self, line: &str) -> String {
         self.conn.send(format!("{line}\n"));
         let mut shown = String::from_utf8(self.conn.read_until(&self.prompt)).expect("text");
         shown.truncate(shown.len() - self.prompt.len());
-        shown
+        shown.strip_suffix('\n').unwrap_or_default().to_owned()
     }
 
     /// The connection, for what is not a line.

@@ -90,8 +90,11 @@ fn converse(prompt: &mut Prompt, lines: &[&str], names: &[(String, &'static str)
     let mut transcript = String::new();
     for line in lines {
         let typed = normal::text(prompt.prompt(), names);
-        let shown = normal::text(&prompt.run(line), names);
-        let _ = write!(transcript, "{} {line}\n{shown}\n", typed.trim_end());
+        let shown = match prompt.run(line) {
+            nothing if nothing.is_empty() => nothing,
+            shown => normal::text(&shown, names) + "\n",
+        };
+        let _ = write!(transcript, "{} {line}\n{shown}", typed.trim_end());
     }
     transcript
 }

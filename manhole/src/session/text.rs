@@ -160,7 +160,7 @@ impl Text<'_> {
                 Mode::Keep => return Ok(Flow::Continue),
                 Mode::Prompt => {
                     self.peer.write(banner(self.peer).as_bytes()).await?;
-                    return self.prompt().await;
+                    return self.prompt(true).await;
                 }
             }
         }
@@ -176,19 +176,22 @@ impl Text<'_> {
                 return Ok(Flow::End);
             }
         }
-        self.prompt().await
+        // Where nothing was answered there is nothing to stand apart from.
+        self.prompt(!commands.is_empty()).await
     }
 
     /// An error that belongs to no command.
     async fn fail(&mut self, failure: &Failure) -> Result<Flow, Gone> {
         let frame = self.frame();
         self.peer.write(&frame.failure(failure)).await?;
-        self.prompt().await
+        self.prompt(true).await
     }
 
-    async fn prompt(&mut self) -> Result<Flow, Gone> {
+    /// Asks for the next line, if somebody sits there; `apart` puts an empty line before that.
+    async fn prompt(&mut self, apart: bool) -> Result<Flow, Gone> {
         if self.mode == Some(Mode::Prompt) {
-            let prompt = format!("\n{}[{}]> ", self.peer.state.name, self.peer.state.pid);
+            let above = if apart { "\n" } else { "" };
+            let prompt = format!("{above}{}[{}]> ", self.peer.state.name, self.peer.state.pid);
             self.peer.write(prompt.as_bytes()).await?;
         }
         Ok(Flow::Continue)

@@ -163,6 +163,10 @@ fn a_prompt_greets_and_asks_again() {
         banner.contains("You: uid 7, level inspect.\nType triage to start"),
         "{banner}"
     );
+    for nothing in [&b"\n"[..], b"# a comment\n", b" ;\r\n"] {
+        client.write_all(nothing).unwrap();
+        assert_eq!(read_until(&mut client, &prompt), prompt);
+    }
     client.write_all(b"nope\n").unwrap();
     let reply = read_until(&mut client, &prompt);
     assert!(
