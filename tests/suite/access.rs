@@ -47,7 +47,12 @@ fn cases(socket: &Path) -> Vec<Case> {
         }
         let args = command["args"].as_array().expect("arguments");
         let required = args.iter().filter(|arg| arg["required"] == true);
-        let line = required.fold(name, |line, arg| line + " " + &sample(arg));
+        let line = required.fold(name.clone(), |line, arg| line + " " + &sample(arg));
+        // Who may not run it is not told how to.
+        cases.push(Case {
+            line: name + " --nope",
+            level: text_of(&command["level"]),
+        });
         for arg in args.iter().filter(|arg| arg["level"].is_string()) {
             let option = match arg["kind"].as_str() {
                 Some("flag") => format!("--{}", text_of(&arg["name"])),

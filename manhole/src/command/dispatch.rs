@@ -103,16 +103,20 @@ pub(crate) fn specs() -> Vec<&'static Spec> {
     .collect()
 }
 
-/// Finds the command whose name is the longest beginning of `words` and parses its arguments.
+/// Finds the command whose name is the longest beginning of `words`, sees whether the caller may run
+/// it, and parses its arguments.
 ///
 /// # Errors
-/// `unknown` with a remedy, `usage` with the argument that is wrong.
-pub(crate) fn resolve(words: &[String]) -> Result<Call, Failure> {
+/// `unknown` with a remedy; `denied` with who may; `usage` with the argument that is wrong.
+pub(crate) fn admit(words: &[String], ctx: &Context) -> Result<Call, Failure> {
     let words = canonical(words);
     let target = find(&words)?;
     let spec = target.spec();
     let skip = spec.name.split(' ').count();
-    let args = Args::parse(spec, words.get(skip..).unwrap_or(&[]))?;
+    let given = words.get(skip..).unwrap_or(&[]);
+    refuse_level(spec.name, Args::level_of_words(spec, given), ctx)?;
+    let args = Args::parse(spec, given)?;
+    refuse_level(spec.name, args.level(spec), ctx)?;
     Ok(Call {
         target,
         args,
@@ -177,14 +181,6 @@ fn unknown(words: &[String]) -> Failure {
     }
     let remedy = suggest::remedy(first, specs.iter().map(|spec| spec.name));
     Failure::new(Code::Unknown, format!("{}: {remedy}", super::shown(first)))
-}
-
-/// Whether the caller may make this call.
-///
-/// # Errors
-/// `denied`, with who may.
-pub(crate) fn authorize(call: &Call, ctx: &Context) -> Result<(), Failure> {
-    refuse_level(call.spec().name, call.level(), ctx)
 }
 
 /// Whether the caller has `level`, which `what` needs.

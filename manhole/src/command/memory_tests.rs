@@ -148,7 +148,7 @@ fn asked(line: &str, count: usize) -> Sum {
                 |reply| (endpoint.run)(&ctx, &Query::default(), reply),
             ),
             None => {
-                if let Ok(call) = resolve(&words) {
+                if let Ok(call) = admit(&words, &ctx) {
                     execute(&call, &ctx, Style::default(), &entry, &mut sum);
                 }
             }

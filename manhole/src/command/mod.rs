@@ -38,9 +38,7 @@ pub use audit_log::Record;
 pub(crate) use audit_log::{AuditLog, Entry, Listener, Nobody};
 pub(crate) use cancel::Cancel;
 pub(crate) use context::Context;
-pub(crate) use dispatch::{
-    Call, authorize, execute, masked, refuse_level, resolve, resolve_spec, serve, specs,
-};
+pub(crate) use dispatch::{Call, admit, execute, masked, refuse_level, resolve_spec, serve, specs};
 pub(crate) use query::{Query, decode};
 pub(crate) use quit::NAME as QUIT;
 pub(crate) use reply::{Event, Reply, Sink, Style};

@@ -149,6 +149,22 @@ impl Args {
             .fold(spec.level, Level::max)
     }
 
+    /// The level that `words` ask for before it is known whether they make sense: who may not run a
+    /// command is not told how to. Never more than [`Args::level`] says of a call that does.
+    pub fn level_of_words(spec: &Spec, words: &[String]) -> Level {
+        let options = words.iter().take_while(|word| *word != "--");
+        let options = options.filter_map(|word| word.strip_prefix("--"));
+        let options = options.map(|word| word.split_once('=').map_or(word, |(name, _)| name));
+        let named = |arg: &&ArgSpec| arg.kind != ArgKind::Positional;
+        let given = options.filter_map(|name| {
+            let mut options = spec.args.iter().filter(named);
+            options.find(|arg| arg.name == name)
+        });
+        given
+            .filter_map(|arg| arg.level)
+            .fold(spec.level, Level::max)
+    }
+
     /// Whether the caller gave `name` (a default does not count).
     pub fn given(&self, name: &str) -> bool {
         self.given.contains(&name)
@@ -416,6 +432,19 @@ mod tests {
                 (Some(10), Some("pprof"), true)
             );
         }
+    }
+
+    #[test]
+    fn words_that_make_no_sense_ask_for_a_level_as_well() {
+        let check = |line: &str, expected: Level| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(Args::level_of_words(&SPEC, &words), expected, "{line}");
+        };
+        check("x y z --nope", Level::Inspect);
+        check("x y z --reveal --nope", Level::Control);
+        check("--reveal=1", Level::Control);
+        check("-- --reveal", Level::Inspect);
+        check("5 --revealed", Level::Inspect);
     }
 
     #[test]

@@ -143,12 +143,10 @@ impl Machine<'_> {
 
     async fn command(&mut self, id: u64, words: &[String]) -> Result<(), Gone> {
         let ctx = self.peer.context();
-        let resolved = self.admissible(id).and_then(|()| {
-            let call = command::resolve(words)?;
-            command::authorize(&call, &ctx)?;
-            Ok(call)
-        });
-        let call = match resolved {
+        let admitted = self
+            .admissible(id)
+            .and_then(|()| command::admit(words, &ctx));
+        let call = match admitted {
             Ok(call) => call,
             Err(failure) => {
                 let line = command::masked(words);

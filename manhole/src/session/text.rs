@@ -215,11 +215,7 @@ impl Text<'_> {
             self.peer.write(head.as_bytes()).await?;
         }
         let ctx = self.peer.context();
-        let resolved = command::resolve(words).and_then(|call| {
-            command::authorize(&call, &ctx)?;
-            Ok(call)
-        });
-        let call = match resolved {
+        let call = match command::admit(words, &ctx) {
             Ok(call) => call,
             Err(failure) => {
                 let line = command::masked(words);

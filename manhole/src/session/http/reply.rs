@@ -9,7 +9,7 @@ use super::{
     routes::{self, Route},
 };
 use crate::{
-    command::{self, Call, Cancel, Context, Endpoint, Event, Query, Sink, Style},
+    command::{self, Cancel, Context, Endpoint, Event, Query, Sink, Style},
     model::{Code, Dialect, Failure, Level},
     render::escape,
 };
@@ -43,7 +43,7 @@ pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Inco
         Route::Redirect(to) => redirect(to),
         Route::Index => page(&peer, request.headers()),
         Route::Endpoint(endpoint) => serve_endpoint(&peer, ctx, line, endpoint, query).await,
-        Route::Command(call) => serve_command(&peer, ctx, *call, &request).await,
+        Route::Command(words) => serve_command(&peer, ctx, &words, &request).await,
         Route::Application(route) if route.level() == Level::Control && !acts(&request) => {
             let text = "this path changes something: it takes the header X-Manhole: 1";
             turned_away(&peer, line, 403, text)
@@ -139,20 +139,20 @@ async fn serve_endpoint(
 async fn serve_command(
     peer: &Peer,
     ctx: Context,
-    call: Call,
+    words: &[String],
     request: &Request<Incoming>,
 ) -> Reply {
-    let line = call.masked();
-    if let Err(failure) = command::authorize(&call, &ctx) {
-        return refused(peer, line, &failure);
-    }
+    let call = match command::admit(words, &ctx) {
+        Ok(call) => call,
+        Err(failure) => return refused(peer, command::masked(words), &failure),
+    };
     let posted = request.method() == Method::POST && acts(request);
     if call.level() == Level::Control && !posted {
         let text = format!(
             "{} changes something: it takes POST with the header X-Manhole: 1",
             call.spec().name
         );
-        let mut reply = turned_away(peer, line, 405, &text);
+        let mut reply = turned_away(peer, call.masked(), 405, &text);
         reply
             .headers_mut()
             .insert(header::ALLOW, HeaderValue::from_static("POST"));

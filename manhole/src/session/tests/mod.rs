@@ -137,7 +137,7 @@ fn a_client_that_never_pauses_leaves_others_their_turn() {
 
 #[test]
 fn keep_mode_counts_and_stays_open() {
-    let (mut client, _) = connect(Level::View, &state());
+    let (mut client, _) = connect(Level::Inspect, &state());
     client.write_all(b"mode keep\nversion\n").unwrap();
     let head = read_until(&mut client, "\n");
     let count: usize = head.strip_prefix("DATA ").unwrap().trim().parse().unwrap();
@@ -206,6 +206,24 @@ fn a_level_that_does_not_suffice_is_told_who_has_it() {
         reply.starts_with("ERR denied audit: needs level inspect, uid 7 has view; uid "),
         "{reply}"
     );
+    for nonsense in ["audit --nope 1", "vars set", "gc run x", "env --reveal"] {
+        let reply = talk_as(Level::View, &format!("{nonsense}\n"));
+        assert!(reply.starts_with("ERR denied "), "{nonsense}: {reply}");
+    }
+    for (level, line, code) in [
+        (Level::Inspect, "env --reveal", "denied"),
+        (Level::Control, "env --reveal", "usage"),
+        (Level::Inspect, "audit --nope", "usage"),
+    ] {
+        let reply = talk_as(level, &format!("{line}\n"));
+        assert!(
+            reply.starts_with(&format!("ERR {code} ")),
+            "{line}: {reply}"
+        );
+    }
+    let nonsense = "POST /cmd/vars/set?nope=1 HTTP/1.1\r\nHost: x\r\nX-Manhole: 1\r\n\r\n";
+    let reply = talk_as(Level::View, nonsense);
+    assert!(reply.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{reply}");
     let reply = talk_as(Level::View, "GET /cmd/audit HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(reply.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{reply}");
 }
