@@ -2,8 +2,7 @@
 
 use super::{Command, Context, Run, dispatch, sentence, suggest};
 use crate::model::{
-    Answer, ArgKind, ArgSpec, ArgType, Args, Block, Code, Complete, Failure, Group, Impact, Level,
-    Spec,
+    Answer, ArgSpec, ArgType, Args, Block, Code, Complete, Failure, Group, Impact, Level, Spec,
 };
 
 pub(super) static COMMAND: Command = Command {
@@ -108,11 +107,13 @@ fn permissions(ctx: &Context, specs: &[&Spec]) -> Vec<String> {
 /// Everything about one command.
 fn one(spec: &Spec) -> Vec<String> {
     let mut lines = vec![spec.usage(), sentence(spec.about), String::new()];
+    let titles = spec.args.iter().map(|arg| arg.title().len());
+    let width = titles.max().unwrap_or(0).max(12);
     for arg in spec.args {
-        lines.push(argument(arg));
+        lines.push(argument(arg, width));
     }
     lines.push(format!(
-        "  {:<12}  {:<12}  one line of JSON, in base units",
+        "  {:<width$}  {:<12}  one line of JSON, in base units",
         "--json", ""
     ));
     lines.push(format!("level    {}", spec.level));
@@ -135,11 +136,7 @@ fn one(spec: &Spec) -> Vec<String> {
     lines
 }
 
-fn argument(arg: &ArgSpec) -> String {
-    let name = match arg.kind {
-        ArgKind::Positional => arg.name.to_uppercase(),
-        ArgKind::Option | ArgKind::Flag => format!("--{}", arg.name),
-    };
+fn argument(arg: &ArgSpec, width: usize) -> String {
     let default = match (arg.default, arg.required) {
         (Some(default), _) => default,
         (None, true) => "required",
@@ -152,7 +149,7 @@ fn argument(arg: &ArgSpec) -> String {
     if let Some(level) = arg.level {
         about.push_str(&format!("; needs level {level}"));
     }
-    format!("  {name:<12}  {default:<12}  {about}")
+    format!("  {:<width$}  {default:<12}  {about}", arg.title())
 }
 
 /// The bounds of a type in words, from the same data that the parser checks.

@@ -157,6 +157,8 @@ pub struct ArgSpec {
     pub required: bool,
     /// A positional that takes all words that are left.
     pub rest: bool,
+    /// How it is written, where its name does not say it: `for DURATION | forever`.
+    pub form: Option<&'static str>,
     /// Needs more than the command does.
     pub level: Option<Level>,
     /// Masked before audit, ring and log.
@@ -176,6 +178,7 @@ impl ArgSpec {
             default: None,
             required: false,
             rest: false,
+            form: None,
             level: None,
             secret: false,
             about,
@@ -217,6 +220,22 @@ impl ArgSpec {
     pub const fn rest(mut self) -> Self {
         self.rest = true;
         self
+    }
+
+    /// The same, written like this.
+    #[must_use]
+    pub const fn form(mut self, form: &'static str) -> Self {
+        self.form = Some(form);
+        self
+    }
+
+    /// How it is called where it is described: `N`, `--hz`, or its form.
+    pub fn title(&self) -> String {
+        match (self.form, self.kind) {
+            (Some(form), _) => form.to_owned(),
+            (None, ArgKind::Positional) => self.name.to_uppercase(),
+            (None, ArgKind::Option | ArgKind::Flag) => format!("--{}", self.name),
+        }
     }
 
     /// The same, but whoever gives it needs this level.
@@ -264,16 +283,16 @@ impl Spec {
     pub fn usage(&self) -> String {
         let mut line = self.name.to_owned();
         for arg in self.args {
-            let name = arg.name.to_uppercase();
+            let title = arg.title();
             let shape = match arg.kind {
-                ArgKind::Positional if arg.rest => format!("{name}..."),
-                ArgKind::Positional => name,
-                ArgKind::Flag => format!("--{}", arg.name),
+                _ if arg.form.is_some() => title,
+                ArgKind::Positional if arg.rest => format!("{title}..."),
+                ArgKind::Positional | ArgKind::Flag => title,
                 ArgKind::Option => match arg.ty {
                     ArgType::Choice(words) if words.len() <= 5 => {
-                        format!("--{} {}", arg.name, words.join("|"))
+                        format!("{title} {}", words.join("|"))
                     }
-                    _ => format!("--{} {}", arg.name, arg.ty.name().to_uppercase()),
+                    _ => format!("{title} {}", arg.ty.name().to_uppercase()),
                 },
             };
             line.push(' ');
@@ -305,6 +324,10 @@ mod tests {
             about: "",
             args: &[
                 ArgSpec::positional("name", ArgType::Text, "").required(),
+                ArgSpec::positional("more", ArgType::Text, "").rest(),
+                ArgSpec::positional("hold", ArgType::Text, "")
+                    .rest()
+                    .form("for DURATION | forever"),
                 ArgSpec::option("format", ArgType::Choice(&["top", "json"]), ""),
                 ArgSpec::option("hz", ArgType::Int { min: 1, max: 1000 }, ""),
                 ArgSpec::flag("all", ""),
@@ -317,7 +340,7 @@ mod tests {
         };
         assert_eq!(
             SPEC.usage(),
-            "vars set NAME [--format top|json] [--hz INT] [--all]"
+            "vars set NAME [MORE...] [for DURATION | forever] [--format top|json] [--hz INT] [--all]"
         );
         assert_eq!(SPEC.arg("--all").map(|arg| arg.kind), Some(ArgKind::Flag));
     }

@@ -166,6 +166,7 @@ impl Arg {
             default: self.default.map(leak),
             required: self.required,
             rest: self.rest,
+            form: None,
             level: None,
             secret: self.secret,
             about: leak(self.about),

@@ -29,7 +29,8 @@ pub(in crate::command) static COMMAND: Command = Command {
                 .required()
                 .complete(Complete::Tunables),
             ArgSpec::positional("value", ArgType::Text, "the new value").required(),
-            ArgSpec::positional("hold", ArgType::Text, "for 1h (1s to 7d), or forever")
+            ArgSpec::positional("hold", ArgType::Text, "how long it holds, 1s to 7d")
+                .form("for DURATION | forever")
                 .default("for 10m")
                 .rest(),
         ],
