@@ -28,7 +28,7 @@ pub(super) fn behind_wait<'t, 'a>(thread: &'t Thread<'a>) -> &'t [Item<'a>] {
 fn is_of_wait(name: &Name) -> bool {
     let of = name.of.as_str();
     match name.code {
-        Code::App => false,
+        Code::App | Code::Derived => false,
         Code::Native | Code::Nameless => is_libc(of),
         // The marker stays: what it calls may be hidden in it.
         Code::Foreign if name.last() == START => false,
@@ -83,6 +83,6 @@ fn is_start(name: &Name) -> bool {
             "core" | "alloc" => matches!(name.last(), "call_once" | "{}"),
             _ => false,
         },
-        Code::App | Code::Nameless => false,
+        Code::App | Code::Derived | Code::Nameless => false,
     }
 }

@@ -15,7 +15,9 @@ const MOST: usize = 4096;
 pub(super) enum Code {
     /// The application's, and worth reading.
     App,
-    /// Another crate's, or made by a derive macro.
+    /// Made by a derive macro.
+    Derived,
+    /// Another crate's.
     Foreign,
     /// Of C or another language.
     Native,
@@ -172,7 +174,7 @@ fn name(function: &Function, library: &str, crates: &Crates) -> Name {
     };
     let code = match () {
         () if full.is_empty() => Code::Nameless,
-        () if !of.is_empty() && names::is_derive(full) => Code::Foreign,
+        () if !of.is_empty() && names::is_derive(full) => Code::Derived,
         () if crates.has(function, of) => Code::App,
         () if of.is_empty() => Code::Native,
         () => Code::Foreign,

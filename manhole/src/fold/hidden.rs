@@ -81,5 +81,5 @@ fn runs(name: &Name) -> Option<&'static str> {
 /// Whether a function is of a crate that nobody would inline the application into.
 fn is_others(name: &Name) -> bool {
     let shared = ["core", "alloc", "std", "tokio", "rayon", "rayon_core"];
-    name.code == Code::Foreign && !shared.contains(&name.of.as_str())
+    matches!(name.code, Code::Foreign | Code::Derived) && !shared.contains(&name.of.as_str())
 }

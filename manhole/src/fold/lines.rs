@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Most lines of one stack; of more the middle is counted.
-const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
 /// How many of them stay at the root's side.
 const AT_ROOT: usize = 6;
 /// Functions of others that are shown where the application has none.
@@ -68,10 +68,10 @@ fn with_app(items: &[Item<'_>], thread: &Thread<'_>, full_names: bool) -> Vec<Li
     shorten(lines)
 }
 
-/// Whether a function is only how the language calls another: closures, iterators, boxes. Between
-/// two functions of the application it needs no line.
+/// Whether a function is only how the language calls another: closures, iterators, boxes, derived
+/// traits. Between two functions of the application it needs no line.
 fn is_plumbing(name: &Name) -> bool {
-    matches!(name.of.as_str(), "core" | "alloc")
+    name.code == Code::Derived || matches!(name.of.as_str(), "core" | "alloc")
 }
 
 /// Functions of the application; of direct recursion the first, and a count.
@@ -160,12 +160,13 @@ fn without_app(items: &[Item<'_>], thread: &Thread<'_>, full_names: bool) -> Vec
 
 /// A run of functions as one line; at the leaf the first of them are named.
 fn folded(run: &[Item<'_>], at_leaf: bool, root_of: Option<RoleKind>) -> Line {
-    let says_little = |of: &str| match at_leaf {
-        true => of == "core",
-        false => matches!(of, "core" | "alloc" | "std"),
+    let says_little = |name: &Name| match name.of.as_str() {
+        _ if name.code == Code::Derived => true,
+        "core" => true,
+        of => !at_leaf && matches!(of, "alloc" | "std"),
     };
     let mut crates = Vec::new();
-    let telling = run.iter().filter(|item| !says_little(&item.name.of));
+    let telling = run.iter().filter(|item| !says_little(&item.name));
     telling.for_each(|item| note(&mut crates, &item.name.of));
     if crates.is_empty() {
         run.iter().for_each(|item| note(&mut crates, &item.name.of));

@@ -66,7 +66,8 @@ pub(crate) fn fold(dump: &Dump, options: &Options) -> Folded {
 
 /// What a thread is for, as far as its stack tells.
 pub(crate) fn role(thread: &ThreadStack) -> Role {
-    roles::role(&Reader::alone().items(thread), thread.main)
+    let items = Reader::alone().items(thread);
+    roles::role(thread, &items, &Wait::of(thread, &items))
 }
 
 /// What a thread waits for, as far as its system call and its stack tell.

@@ -4,7 +4,12 @@
 //! idle ones of that are told apart here. The rules name modules and functions of tokio 1.0 to 1.54
 //! that the compiler keeps as functions of their own, so no inlined frames are needed.
 
-use super::frames::{Item, Name};
+use super::{
+    frames::{Item, Name},
+    waits::{Wait, WaitKind},
+};
+use crate::model::{order, stack::ThreadStack};
+use std::collections::BTreeMap;
 
 /// What a thread is for.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -79,36 +84,42 @@ impl RoleKind {
     }
 }
 
-/// The role of the thread with these functions; `main`: it is the one that `main` runs on.
-pub(super) fn role(items: &[Item<'_>], main: bool) -> Role {
-    // From the root: what a worker runs may well start a runtime of its own, which says less.
-    let mut found = items.iter().rev().filter_map(|item| kind(&item.name));
-    let mut kind = found.next().unwrap_or(match main {
-        true => RoleKind::Main,
-        false => RoleKind::Other,
-    });
-    if kind == RoleKind::BlockOn
-        && found.clone().find(|kind| *kind != RoleKind::BlockOn) == Some(RoleKind::CurrentThread)
-    {
-        kind = RoleKind::CurrentThread;
-    }
-    if kind == RoleKind::Blocking {
-        // Workers are threads of the blocking pool, until they give their place away.
-        kind = match found.find(|kind| *kind == RoleKind::Worker) {
-            Some(_) if !gave_up(items) => RoleKind::Worker,
-            Some(_) => RoleKind::Blocking,
-            None if polls(items) => RoleKind::Blocking,
-            None => RoleKind::IdleBlocking,
-        };
-    }
-    if main && kind == RoleKind::BlockOn {
-        kind = RoleKind::Main;
-    }
+/// The role of `thread`, whose functions are `items` and which waits for `wait`.
+pub(super) fn role(thread: &ThreadStack, items: &[Item<'_>], wait: &Wait) -> Role {
+    let kind = match of_functions(items) {
+        // All of the pool may be inlined into the thread's start.
+        None if is_at_rest_in_pool(thread, items, wait) => RoleKind::IdleBlocking,
+        None | Some(RoleKind::BlockOn) if thread.main => RoleKind::Main,
+        kind => kind.unwrap_or_default(),
+    };
+    let is_in_events = matches!(wait.kind, WaitKind::Events(_));
     Role {
         kind,
         number: None,
-        driver: kind == RoleKind::Worker && drives(items),
+        driver: kind == RoleKind::Worker && is_in_events && !items.iter().any(Item::is_app),
     }
+}
+
+/// What the functions say: what is nearer to the root says more.
+fn of_functions(items: &[Item<'_>]) -> Option<RoleKind> {
+    let mut kinds = items.iter().rev().filter_map(|item| kind(&item.name));
+    let kind = kinds.next()?;
+    Some(match kind {
+        RoleKind::BlockOn => match kinds.find(|kind| *kind != RoleKind::BlockOn) {
+            Some(RoleKind::CurrentThread) => RoleKind::CurrentThread,
+            _ => RoleKind::BlockOn,
+        },
+        // Workers are threads of the blocking pool, until they give their place away.
+        RoleKind::Blocking | RoleKind::Worker => {
+            let works = kind == RoleKind::Worker || kinds.any(|kind| kind == RoleKind::Worker);
+            match works {
+                true if !gave_up(items) => RoleKind::Worker,
+                _ if polls(items) => RoleKind::Blocking,
+                _ => RoleKind::IdleBlocking,
+            }
+        }
+        kind => kind,
+    })
 }
 
 fn kind(name: &Name) -> Option<RoleKind> {
@@ -137,6 +148,7 @@ fn tokio(name: &Name) -> Option<RoleKind> {
         () if is_in(&["::blocking::pool::"]) && matches!(last, "run" | "spawn_thread") => {
             Some(RoleKind::Blocking)
         }
+        () if is_in(&["::BlockingTask::"]) => Some(RoleKind::Blocking),
         () if is_in(&["::multi_thread::worker::", "::multi_thread_alt::worker::"])
             || is_in(&["::thread_pool::worker::"]) =>
         {
@@ -166,19 +178,11 @@ fn polls(items: &[Item<'_>]) -> bool {
     names.any(|name| name.is_in("tokio", "::task::") && name.code != super::frames::Code::App)
 }
 
-/// Whether it waits inside the driver of descriptors and timers, and does not run a task.
-fn drives(items: &[Item<'_>]) -> bool {
-    let before = |item: &&Item<'_>| !matches!(item.name.last(), "run_task");
-    let mut leaf = items.iter().take_while(before);
-    leaf.any(|item| {
-        let name = &item.name;
-        name.of == "tokio"
-            && name.path.contains("driver")
-            && matches!(
-                name.last(),
-                "turn" | "park" | "park_timeout" | "park_internal"
-            )
-    })
+/// Whether it waits as idle threads of tokio's pool do, and is called as tokio calls its threads.
+fn is_at_rest_in_pool(thread: &ThreadStack, items: &[Item<'_>], wait: &Wait) -> bool {
+    let is_tokios = ["tokio-runtime-w", "tokio-rt-worker"].contains(&thread.name.as_str());
+    let waits = wait.timed && matches!(wait.kind, WaitKind::Condvar(_));
+    is_tokios && waits && !items.iter().any(Item::is_app)
 }
 
 /// Numbers the workers among `threads`, which are given with name and id.
@@ -186,8 +190,8 @@ pub(super) fn number<'a>(threads: impl Iterator<Item = (&'a str, u32, &'a mut Ro
     let mut workers: Vec<_> = threads
         .filter(|(_, _, role)| role.kind == RoleKind::Worker)
         .collect();
-    crate::model::order::sort_by_key(&mut workers, |(_, tid, _)| *tid);
-    let mut next = std::collections::BTreeMap::new();
+    order::sort_by_key(&mut workers, |(_, tid, _)| *tid);
+    let mut next = BTreeMap::new();
     for (name, _, role) in workers {
         let next = next.entry(name).or_insert(0);
         role.number = Some(*next);

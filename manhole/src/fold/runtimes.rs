@@ -91,16 +91,18 @@ pub(super) fn blocked(threads: &Threads<'_>) -> Option<Part> {
         *reasons.entry(reason(thread, threads)).or_default() += 1;
     }
     let all = stuck.workers.len();
-    let reasons = reasons.into_iter().map(|(reason, count)| match all {
-        1 => reason,
-        _ => format!("{count} {reason}"),
-    });
-    let reasons: Vec<String> = reasons.collect();
+    let reasons = reasons
+        .into_iter()
+        .map(|(reason, count)| format!("{count} {reason}"));
+    let mut reasons: Vec<String> = reasons.collect();
+    if let [only] = stuck.workers.as_slice() {
+        reasons = vec![format!("it {}", does(only, threads))];
+    }
     let text = format!(
-        "{} {} blocked and run{} no task: {}",
+        "{} {} blocked and {} no task: {}",
         stuck.share(all),
         words::verb(all, "is", "are"),
-        words::verb(all, "s", ""),
+        words::verb(all, "runs", "run"),
         words::list(&reasons),
     );
     Some((Severity::Bad, text))
@@ -113,15 +115,24 @@ fn is_one_queue(runtime: &Runtime<'_, '_>, threads: &Threads<'_>) -> bool {
     largest.is_some() && workers.all(|thread| threads.awaited(thread) == largest)
 }
 
-/// Why a worker is blocked: `for lock A`, `in rates::reload (sleeps)`.
+/// Why workers are blocked, behind their count: `in rates::reload (sleeps)`.
 fn reason(thread: &Thread<'_>, threads: &Threads<'_>) -> String {
-    if let Some(lock) = threads.awaited(thread) {
-        return format!("for lock {}", lock.letter);
+    match (threads.awaited(thread), site(thread)) {
+        (Some(lock), _) => format!("for lock {}", lock.letter),
+        (None, Some(site)) => format!("in {site} ({})", thread.wait.words()),
+        (None, None) => format!("({})", thread.wait.words()),
     }
-    let words = thread.wait.words();
+}
+
+/// What a blocked thread does: `sleeps in rates::reload`.
+fn does(thread: &Thread<'_>, threads: &Threads<'_>) -> String {
+    let words = match threads.awaited(thread) {
+        Some(lock) => format!("waits for lock {}", lock.letter),
+        None => thread.wait.words(),
+    };
     match site(thread) {
-        Some(site) => format!("in {site} ({words})"),
-        None => format!("({words})"),
+        Some(site) => format!("{words} in {site}"),
+        None => words,
     }
 }
 
@@ -142,14 +153,13 @@ pub(super) fn slow(threads: &Threads<'_>) -> Option<Part> {
         let waiting = workers.filter(|thread| thread.kind == SectionKind::Wait);
         let waiting: Vec<_> = waiting.collect();
         let first = waiting.first()?;
-        let place = site(first).map_or(String::new(), |site| format!(" in {site}"));
-        let words = first.wait.words();
+        let does = does(first, threads);
         let (is, who) = match waiting.len() {
             1 => ("is", "it"),
             _ => ("are", "one"),
         };
         let share = runtime.share(waiting.len());
-        Some(format!("{share} {is} blocked: {who} {words}{place}"))
+        Some(format!("{share} {is} blocked: {who} {does}"))
     });
     let text = parts.collect::<Vec<_>>().join("; ");
     (!text.is_empty()).then_some((Severity::Warn, text))

@@ -64,8 +64,13 @@ impl<'a> Threads<'a> {
 
     /// The lock that `thread` waits for.
     pub(super) fn awaited(&self, thread: &Thread<'_>) -> Option<&Lock> {
+        // One that did not answer is not in the queue, but its address may be that of the lock.
+        let address = thread.wait.lock().and(thread.wait.address);
         let mut locks = self.locks.iter();
-        locks.find(|lock| lock.waiters.contains(&thread.stack.tid))
+        locks.find(|lock| {
+            lock.waiters.contains(&thread.stack.tid)
+                || (address.is_some() && lock.address == address)
+        })
     }
 
     /// The locks that `thread` probably holds.
@@ -84,13 +89,17 @@ impl<'a> Threads<'a> {
 impl<'a> Thread<'a> {
     fn new(stack: &'a ThreadStack, reader: &mut Reader<'a>) -> Self {
         let items = reader.items(stack);
+        let wait = Wait::of(stack, &items);
         let mut thread = Self {
-            role: roles::role(&items, stack.main),
-            wait: Wait::of(stack, &items),
+            role: roles::role(stack, &items, &wait),
+            wait,
             stack,
             items,
             kind: SectionKind::Idle,
         };
+        if thread.role.kind == RoleKind::IdleBlocking {
+            thread.wait.kind = WaitKind::Work;
+        }
         thread.kind = thread.section();
         thread
     }

@@ -1,13 +1,14 @@
 //! Whole dumps, folded.
 
+mod cases;
 mod sample;
 
 use super::*;
 use crate::render::stacks;
 
-/// What `text` looks like once it is folded.
-fn shown(text: &str, options: &Options) -> String {
-    let folded = fold(&sample::dump(text), options);
+/// What `dump` looks like once it is folded.
+fn look(dump: &Dump, options: &Options) -> String {
+    let folded = fold(dump, options);
     let verdict = folded.verdict.as_ref();
     let verdict = verdict.map(|verdict| format!("{}: {}", verdict.severity.name(), verdict.text));
     let mut lines = vec![verdict.unwrap_or_default(), String::new()];
@@ -24,7 +25,7 @@ fn check_sample(name: &str, options: &Options, expected: &str) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/fold/testdata");
     let text = std::fs::read_to_string(format!("{folder}/{name}.stacks")).unwrap();
     let expected = format!("{folder}/{expected}.txt");
-    let found = shown(&text, options);
+    let found = look(&sample::dump(&text), options);
     if std::env::var("MANHOLE_GOLDEN").is_ok_and(|value| value == "renew") {
         std::fs::write(expected, found).unwrap();
     } else {
@@ -122,4 +123,41 @@ fn roles_and_waits_with_symbols_only() {
         ("checkout", "rayon", "sleeps"),
     ];
     check_threads(include_str!("../testdata/symtab.stacks"), &expected);
+}
+#[test]
+fn roles_in_older_tokios() {
+    let same = [
+        ("checkout", "main", "waits for a future (block_on)"),
+        ("ct-runtime", "current_thread runtime", "in epoll"),
+        ("ct-busy", "current_thread runtime", "sleeps"),
+        ("tokio-runtime-w", "worker", "in epoll"),
+    ];
+    let worker = |wait| ("tokio-runtime-w", "worker", wait);
+    let blocking = |wait| ("tokio-runtime-w", "blocking", wait);
+    let lock = "waits for a std Mutex";
+    let on_handle = ("handle", "block_on", "waits for a future (block_on)");
+    let idle = |wait| ("tokio-runtime-w", "idle blocking", wait);
+    // One of those who wait for the lock gave up its place as a worker, by `block_in_place`.
+    let in_1_8 = [
+        blocking(lock),
+        worker(lock),
+        blocking("sleeps"),
+        on_handle,
+        worker("sleeps"),
+        idle("waits for a std Condvar, for a limited time"),
+        worker("waits for work"),
+    ];
+    let text = include_str!("../testdata/tokio-1.8.stacks");
+    check_threads(text, &[&same[..], &in_1_8].concat());
+    let in_1_28 = [
+        worker("sleeps"),
+        blocking(lock),
+        worker(lock),
+        on_handle,
+        blocking("sleeps"),
+        worker("waits for work"),
+        idle("waits for work"),
+    ];
+    let text = include_str!("../testdata/tokio-1.28.stacks");
+    check_threads(text, &[&same[..], &in_1_28].concat());
 }
