@@ -44,6 +44,15 @@ pub use crate::{
     render::{escape, units},
 };
 
+/// Names for the addresses of a dump, from the files on disk.
+#[doc(hidden)]
+pub mod names {
+    pub use crate::{
+        model::stack::{Dump, Frame, Function, Lines, Module, Names, Symbols, ThreadStack},
+        names::{Files, Wanted, name, open_file},
+    };
+}
+
 /// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and
 /// not starting with a dot: fit for a file name and for any terminal.
 pub fn safe_name(name: &str) -> String {

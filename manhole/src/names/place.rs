@@ -48,7 +48,7 @@ pub fn place(file: &str, line: Option<u32>) -> String {
     }
 }
 
-fn shown(file: &str) -> Cow<'_, str> {
+pub(super) fn shown(file: &str) -> Cow<'_, str> {
     if let Some(rest) = below_std(file).or_else(|| below_dependencies(file)) {
         return Cow::Borrowed(rest);
     }
@@ -66,7 +66,7 @@ fn shown(file: &str) -> Cow<'_, str> {
 
 /// `file` without `./`, and without `x/..` in the middle: std's debug information has
 /// `core/src/../../stdarch`.
-fn without_dots(file: &str) -> Cow<'_, str> {
+pub(super) fn without_dots(file: &str) -> Cow<'_, str> {
     if !file.split('/').any(|part| matches!(part, "." | "..")) {
         return Cow::Borrowed(file);
     }
@@ -129,9 +129,14 @@ fn below_git(file: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// What follows the package's directory, as far as a directory that cargo knows tells where it ends.
+/// Modules below `src` may be called `tests`; `/usr/src` is where containers are built.
 fn below_package(file: &str) -> Option<&str> {
-    let known = ["/src/", "/examples/", "/tests/", "/benches/"];
-    let begins = known.iter().filter_map(|name| file.rfind(name)).max()?;
+    let source = file.rfind("/src/").filter(|at| *at != "/usr".len());
+    let others = || {
+        let known = ["/examples/", "/tests/", "/benches/"];
+        known.iter().filter_map(|name| file.rfind(name)).max()
+    };
+    let begins = source.or_else(others)?;
     file.get(begins.saturating_add(1)..)
 }
 
@@ -164,6 +169,9 @@ mod tests {
             "/home/me/ws/crates/db/tests/suite/main.rs",
             "tests/suite/main.rs",
         );
+        check("/home/me/ws/src/db/tests/mod.rs", "src/db/tests/mod.rs");
+        check("/usr/src/app/tests/main.rs", "tests/main.rs");
+        check("/usr/src/app/main.rs", "…/src/app/main.rs");
         check("/home/me/ws/build.rs", "…/me/ws/build.rs");
         check("/a/b/c.rs", "/a/b/c.rs");
         check("/c.rs", "/c.rs");

@@ -201,6 +201,8 @@ pub enum Lines {
     Some,
     /// The binary has no debug information.
     Absent,
+    /// It has, but in files of its own (`.dwo`) or compressed with zstd, which nobody here reads.
+    Unreadable,
     /// Reading them would take more than may be spent without being asked.
     TooDear {
         /// Estimated time, in nanoseconds.

@@ -27,10 +27,11 @@ pub(super) const SYMBOLS: [(Symbols, &str); 4] = [
 ];
 
 /// What may be known of lines, with its word; the figures of [`Lines::TooDear`] stand beside it.
-pub(super) const LINES: [(Lines, &str); 5] = [
+pub(super) const LINES: [(Lines, &str); 6] = [
     (Lines::Known, "known"),
     (Lines::Some, "some"),
     (Lines::Absent, "absent"),
+    (Lines::Unreadable, "unreadable"),
     (Lines::TooDear { ns: 0, bytes: 0 }, "too-dear"),
     (Lines::NotRead, "not-read"),
 ];
