@@ -1,7 +1,8 @@
-//! What copying the stacks of all threads costs: how long it takes, and what a thread loses by it.
+//! What copying the stacks of all threads costs: how long it takes, and for how long a thread pauses.
 //!
 //! The engine is built into this program: what is measured is the copy, without unwinding and names.
-//! `MANHOLE_BENCH_ROUNDS` (default 100) is how often everybody is asked.
+//! `MANHOLE_BENCH_ROUNDS` (default 50) is how often everybody is asked. Where others compete for the
+//! cores, `chrt -f 20` in front gives figures that mean something.
 #![allow(
     unsafe_code,
     reason = "the engine, and threads in places where they are"
@@ -17,10 +18,11 @@ use nix::{
     time::{ClockId, clock_gettime},
 };
 use std::{
+    cell::Cell,
     hint::black_box,
     sync::{
         Condvar, Mutex,
-        atomic::{AtomicI32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -33,9 +35,9 @@ fn main() {
     match support::role().as_deref() {
         None => {
             all_threads();
-            one_busy_thread();
+            pauses();
         }
-        Some("busy") => serve_busy(),
+        Some("pauses") => serve_pauses(),
         Some(threads) => serve_waiting(threads.parse().unwrap()),
     }
 }
@@ -47,7 +49,7 @@ fn all_threads() {
         "threads",
         "all, median",
         "p90",
-        "CPU of a thread, p50",
+        "CPU time of a thread, p50",
         "p99",
         "bytes copied",
     ]);
@@ -59,17 +61,18 @@ fn all_threads() {
     table.print();
 }
 
-/// What a thread that computes loses each time, in CPU time of its own.
-fn one_busy_thread() {
-    support::heading("A thread that computes, asked alone: CPU time lost each time");
-    let mut service = Service::start("busy");
-    let mut table = Table::new(["calls deep", "stack", "p50", "p90", "p99"]);
-    for _ in 0..5 {
-        let row = [(); 5].map(|()| service.line());
-        table.row(row);
+/// From the handler's first instruction to its last.
+fn pauses() {
+    support::heading("The pause of a thread: the time its handler takes");
+    let mut service = Service::start("pauses");
+    let mut table = Table::new(["threads", "bytes copied", "p50", "p90", "p99", "worst"]);
+    for _ in 0..=DEPTHS.len() {
+        table.row([(); 6].map(|()| service.line()));
     }
     table.print();
 }
+
+const DEPTHS: [usize; 4] = [0, 10, 50, 200];
 
 static NEVER: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
@@ -146,7 +149,7 @@ fn serve_waiting(threads: usize) {
     let (mut all, mut each) = (Figures::default(), Figures::default());
     let mut bytes = 0;
     ask(&tids, &mut bytes);
-    let rounds = setting("MANHOLE_BENCH_ROUNDS", 100);
+    let rounds = setting("MANHOLE_BENCH_ROUNDS", 50);
     for _ in 0..rounds {
         thread::sleep(Duration::from_millis(5));
         let before: Vec<Duration> = tids.iter().map(|tid| cpu(*tid)).collect();
@@ -164,75 +167,111 @@ fn serve_waiting(threads: usize) {
     say(bytes / threads);
 }
 
-/// The longest step of the busy thread's clock since it was last taken, in nanoseconds.
-static LONGEST: AtomicU64 = AtomicU64::new(0);
-static BUSY_ON: AtomicI32 = AtomicI32::new(1);
+/// The engine's handler, for [`timed`].
+static HANDLER: AtomicUsize = AtomicUsize::new(0);
+/// How long it took last, in nanoseconds.
+static PAUSE: AtomicU64 = AtomicU64::new(0);
+static OVER: AtomicBool = AtomicBool::new(false);
+
+/// Runs the engine's handler with a clock on both sides. The threads here block the engine's signal
+/// and get this one instead, without a value, which the handler takes for one that lost it.
+extern "C" fn timed(signal: libc::c_int, info: *mut i32, context: *mut libc::c_void) {
+    type Handler = extern "C" fn(libc::c_int, *mut i32, *mut libc::c_void);
+    let handler = HANDLER.load(Ordering::Relaxed);
+    // SAFETY: `info` is the kernel's siginfo_t, whose code, pid and uid are these words; the address
+    // is the engine's handler, as sigaction(2) told it.
+    unsafe {
+        info.add(2).write(libc::SI_USER);
+        info.add(4).write(0);
+        info.add(5).write(0);
+        let start = Instant::now();
+        std::mem::transmute::<usize, Handler>(handler)(signal, info, context);
+        PAUSE.store(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Asks one thread, and has it answer by [`timed`].
+fn ask_timed(tid: u32, figures: &mut Figures) -> usize {
+    let (looks, mut bytes) = (Cell::new(0), 0);
+    let after_asking = || {
+        looks.set(looks.get() + 1);
+        if looks.get() == 2 {
+            // SAFETY: tgkill(2) takes numbers; the signal has a handler.
+            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, libc::SIGUSR2) };
+        }
+        true
+    };
+    let mut each =
+        |_: u32, copied: Result<Copied<'_>, Missing>| bytes = copied.unwrap().stack.len();
+    PAUSE.store(0, Ordering::Relaxed);
+    let patience = Duration::from_secs(10);
+    collect(libc::SIGURG, &[tid], patience, &after_asking, &mut each).unwrap();
+    while PAUSE.load(Ordering::Relaxed) == 0 {
+        thread::yield_now();
+    }
+    figures.add(Duration::from_nanos(PAUSE.load(Ordering::Relaxed)));
+    bytes
+}
+
+fn prepare() {
+    collect(libc::SIGURG, &[], Duration::ZERO, &|| true, &mut |_, _| ()).unwrap();
+    // SAFETY: zeroed is a valid sigaction; what is installed is made for it. The mask is changed
+    // before any other thread is started, so all of them inherit it.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGURG, std::ptr::null(), &raw mut action);
+        HANDLER.store(action.sa_sigaction, Ordering::Relaxed);
+        action.sa_sigaction = timed as *const () as usize;
+        libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut());
+    }
+    let mut urgent = nix::sys::signal::SigSet::empty();
+    urgent.add(nix::sys::signal::Signal::SIGURG);
+    urgent.thread_block().unwrap();
+}
+
+fn serve_pauses() {
+    prepare();
+    let rounds = setting("MANHOLE_BENCH_ROUNDS", 50);
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let pipe = std::os::fd::AsRawFd::as_raw_fd(&reader);
+    let tids: Vec<u32> = (0..100)
+        .map(|number| spawn(5 + number % 25, move || wait_in(number, pipe)))
+        .collect();
+    thread::sleep(Duration::from_millis(100));
+    let (mut figures, mut bytes) = (Figures::default(), 0);
+    for _ in 0..rounds {
+        bytes = tids.iter().map(|tid| ask_timed(*tid, &mut figures)).sum();
+    }
+    row("100 that wait", bytes / tids.len(), &figures);
+    for calls in DEPTHS {
+        let tid = spawn(calls, compute);
+        let mut figures = Figures::default();
+        for _ in 0..rounds * 20 {
+            bytes = ask_timed(tid, &mut figures);
+        }
+        row(
+            &format!("one that computes, {calls} calls deep"),
+            bytes,
+            &figures,
+        );
+        OVER.store(true, Ordering::Relaxed);
+        while OVER.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+    }
+}
 
 fn compute() {
-    pin(BUSY_ON.load(Ordering::Relaxed));
-    let own = ClockId::CLOCK_THREAD_CPUTIME_ID;
-    let mut last: Duration = clock_gettime(own).unwrap().into();
-    loop {
-        let now: Duration = clock_gettime(own).unwrap().into();
-        let step = (now - last).as_nanos() as u64;
-        LONGEST.fetch_max(step, Ordering::Relaxed);
-        last = now;
+    while !OVER.load(Ordering::Relaxed) {
+        black_box(0);
     }
+    OVER.store(false, Ordering::Relaxed);
 }
 
-fn pin(core: i32) {
-    // SAFETY: CPU_SET(3) writes the set, which is zeroed and ours; sched_setaffinity(2) reads it.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(core as usize, &mut set);
-        libc::sched_setaffinity(0, size_of_val(&set), &raw const set);
-    }
-}
-
-extern "C" fn nothing(_: libc::c_int) {}
-
-fn serve_busy() {
-    pin(0);
-    // SAFETY: a handler that does nothing, for a signal that nobody else here uses.
-    unsafe { libc::signal(libc::SIGUSR2, nothing as *const () as usize) };
-    let rounds = setting("MANHOLE_BENCH_ROUNDS", 100) * 20;
-    let floor = spawn(1, compute);
-    let mut empty = Figures::default();
-    for _ in 0..rounds {
-        // SAFETY: tgkill(2) takes numbers; the signal has a handler.
-        measure(&mut empty, || unsafe {
-            libc::syscall(libc::SYS_tgkill, libc::getpid(), floor, libc::SIGUSR2);
-            thread::sleep(Duration::from_micros(100));
-        });
-    }
-    row("floor: an empty handler", "", &empty);
-    for calls in [0, 10, 50, 200] {
-        BUSY_ON.store(1, Ordering::Relaxed);
-        let tid = spawn(calls, compute);
-        thread::sleep(Duration::from_millis(20));
-        let mut figures = Figures::default();
-        let mut bytes = 0;
-        for _ in 0..rounds {
-            bytes = 0;
-            measure(&mut figures, || ask(&[tid], &mut bytes));
-        }
-        row(&calls.to_string(), &format!("{bytes}"), &figures);
-        let _ = Instant::now();
-    }
-}
-
-fn measure(figures: &mut Figures, work: impl FnOnce()) {
-    thread::sleep(Duration::from_micros(200));
-    LONGEST.store(0, Ordering::Relaxed);
-    work();
-    thread::sleep(Duration::from_micros(50));
-    figures.add(Duration::from_nanos(LONGEST.load(Ordering::Relaxed)));
-}
-
-fn row(what: &str, stack: &str, figures: &Figures) {
+fn row(what: &str, bytes: usize, figures: &Figures) {
     say(what);
-    say(stack);
-    for percent in [50.0, 90.0, 99.0] {
+    say(bytes);
+    for percent in [50.0, 90.0, 99.0, 100.0] {
         say(nanos(figures.quantile(percent)));
     }
 }

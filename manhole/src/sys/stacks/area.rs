@@ -20,8 +20,9 @@ use std::{
 
 /// Bytes of stack that a slot holds.
 pub(super) const STACK: usize = 64 << 10;
-/// Bytes of a stack that most threads need no more than.
-const WARM: usize = 16 << 10;
+/// Bytes that are made ready before anybody is asked: for few threads all they may need, for 64 more
+/// than most do.
+const WARM: usize = 1 << 20;
 /// Where the first slot's stack begins: behind what describes the slots, on a page of any size.
 const HEAD: usize = STACK;
 const LENGTH: usize = HEAD + SLOTS * STACK;
@@ -172,15 +173,16 @@ impl Area {
         self.0.as_ptr().cast::<u8>().wrapping_add(offset)
     }
 
-    /// Has the kernel provide the memory that answers usually take, for the first `count` slots: a
-    /// page costs a thread 2 us when it is the one to touch it first.
+    /// Has the kernel provide memory for the answers of `count` threads: a page that is touched for
+    /// the first time costs 2 us, which is the console's to pay and not the thread's.
     pub(super) fn warm(&self, count: usize) {
         let page = self.head().page.load(Ordering::Relaxed).max(1) as usize;
+        let each = (WARM / count.clamp(1, SLOTS)).min(STACK);
         for (index, place) in self.slots().iter().enumerate().take(count) {
             if place.slot.is_being_written() {
                 continue;
             }
-            for offset in (0..WARM).step_by(page) {
+            for offset in (0..each).step_by(page) {
                 // SAFETY: inside the slot's own part of the mapping, which nobody writes to: it is not
                 // being written, and only the caller, who has the turn, arms slots.
                 unsafe { self.stack(index).add(offset).write_volatile(0) };

@@ -5,6 +5,7 @@ mod chaining;
 mod interruptions;
 mod lifecycle;
 mod places;
+mod sandbox;
 
 use super::*;
 use nix::{libc, sys::signal::SigSet};
