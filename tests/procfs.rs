@@ -9,7 +9,12 @@ pub fn read(pid: u32, what: &str) -> Option<String> {
 
 /// The field `name` of `/proc/PID/status`.
 pub fn status(pid: u32, name: &str) -> Option<String> {
-    let status = read(pid, "status")?;
+    status_of(pid, pid, name)
+}
+
+/// The field `name` of `/proc/PID/task/TID/status`.
+pub fn status_of(pid: u32, tid: u32, name: &str) -> Option<String> {
+    let status = read(pid, &format!("task/{tid}/status"))?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

@@ -31,6 +31,7 @@ mod modes;
 mod moves;
 mod overflow;
 mod places;
+mod rights;
 mod shared_table;
 mod slow;
 mod smuggling;

@@ -8,6 +8,7 @@ mod handle;
 mod hooks;
 mod island;
 mod log_line;
+mod rights;
 mod start;
 mod tick;
 

@@ -163,6 +163,7 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     let mut state = State::new(name, builder.version.take(), access, listener);
     state.routes = std::mem::take(&mut builder.routes);
     log_line::connect_messages(builder.log_to.clone());
+    super::rights::watch();
     crate::app::activate();
     state.routes.activate();
     let dormant = builder.activate_on.filter(|_| !environment.on);

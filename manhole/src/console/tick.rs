@@ -1,9 +1,10 @@
 //! What is done every 30 s: vital signs, rates, and words that nobody was there to take.
 
+use super::rights;
 use crate::{
-    app::{messages, threads, vars},
+    app::{messages, vars},
     command::State,
-    probe::{identity::Credentials, vitals::Extra},
+    probe::vitals::Extra,
     sys,
 };
 
@@ -14,18 +15,8 @@ const STDERR: i32 = 2;
 pub(super) fn tick(state: &State) {
     state.vitals.tick(Extra::default());
     vars::tick();
-    refuse_if_foreign();
+    rights::refuse_if_foreign();
     late_messages();
-}
-
-/// Threads keep the rights they were born with. When the process has since given some up, running
-/// its code on ours would give them back.
-pub(super) fn refuse_if_foreign() {
-    let differing = Credentials::of_leader().differences(&Credentials::of_this_thread());
-    if !differing.is_empty() {
-        let what = differing.join(", ");
-        threads::refuse(format!("the process changed its {what} after install()"));
-    }
 }
 
 /// Writes to the host's standard error what has no other way out.

@@ -25,7 +25,10 @@ pub(crate) use ticket::Ticket;
 use crate::sys::list::List;
 use std::{
     borrow::Cow,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 static POOLS: List<Pool> = List::new();
 /// Whether anything was registered that needs a thread.
 static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// What comes before each call.
+static LOOK: OnceLock<fn()> = OnceLock::new();
 
 /// The pool of this process, if the console is active in it.
 pub(crate) fn current() -> Option<&'static Pool> {
@@ -85,6 +91,32 @@ pub(crate) fn refuse(why: impl Into<Cow<'static, str>>) {
     if let Some(pool) = current() {
         pool.refuse(why.into());
     }
+}
+
+/// The same for threads that wait for another console to be installed: it makes others then.
+pub(crate) fn retire(why: impl Into<Cow<'static, str>>) {
+    if let Some(pool) = newest() {
+        pool.refuse(why.into());
+    }
+}
+
+/// Has `look` called on the console's thread before each call of application code; the first
+/// function given counts. It may [`refuse`].
+pub(crate) fn preceded_by(look: fn()) {
+    let _ = LOOK.set(look);
+}
+
+/// Looks, on a thread of the console only: those of the application have no descriptor to spare for
+/// it, and the host's own are not ours to hold up.
+fn look() {
+    if let Some(look) = LOOK.get().filter(|_| theirs::is_console()) {
+        look();
+    }
+}
+
+/// Thread ids of the pool of this process.
+pub(crate) fn ids() -> Vec<u32> {
+    newest().map(Pool::ids).unwrap_or_default()
 }
 
 /// What the threads are doing, for `info`; `None` when the console is not active.

@@ -2,6 +2,7 @@
 
 use super::{catch, ticket::Ticket};
 use crate::sys::{fork, origin, sched, signals};
+use nix::unistd::gettid;
 use std::{
     borrow::Cow,
     collections::VecDeque,
@@ -90,6 +91,8 @@ struct Job {
 struct State {
     queue: VecDeque<Job>,
     threads: usize,
+    /// The system's ids of those that have begun.
+    ids: Vec<u32>,
     idle: usize,
     running: Vec<Arc<Ticket>>,
     alarm: Option<(Instant, fn())>,
@@ -164,6 +167,7 @@ impl Pool {
             Kind::Command(allowed) => (true, allowed),
         };
         let ticket = Ticket::new(what, command, allowed);
+        super::look();
         {
             let mut state = self.lock();
             if !self.is_open() {
@@ -233,6 +237,8 @@ impl Pool {
     fn serve(&'static self) {
         signals::block_all();
         sched::be_ordinary();
+        let id = gettid().as_raw().unsigned_abs();
+        self.lock().ids.push(id);
         while let Some(job) = self.next() {
             let Job { ticket, work } = job;
             ticket.begin();
@@ -242,6 +248,12 @@ impl Pool {
                 .running
                 .retain(|call| !Arc::ptr_eq(call, &ticket));
         }
+        self.lock().ids.retain(|other| *other != id);
+    }
+
+    /// The system's ids of the threads.
+    pub(super) fn ids(&self) -> Vec<u32> {
+        self.lock().ids.clone()
     }
 
     /// Waits for the next call; `None` when this thread should end.

@@ -21,6 +21,11 @@ pub(crate) fn enter_console() {
     CONSOLE.set(true);
 }
 
+/// Whether it is.
+pub(super) fn is_console() -> bool {
+    CONSOLE.get()
+}
+
 /// A closure of the application.
 pub(crate) struct Theirs<T: Send + 'static>(Option<T>);
 
