@@ -172,7 +172,7 @@ fn human(limit: &Limit, value: Option<u64>, none: Cell) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{Provenance, text};
+    use crate::command::testing::lines;
 
     fn limit(name: &'static str, unit: Unit, used: Option<u64>, soft: Option<u64>) -> Limit {
         Limit {
@@ -226,23 +226,14 @@ mod tests {
         let mut files = limit("nofile", Unit::Count, Some(1204), Some(20_000));
         files.hard = None;
         let limits = vec![limit("as", Unit::Bytes, None, None), files];
-        let provenance = Provenance {
-            command: "limits".to_owned(),
-            name: "x".to_owned(),
-            pid: 1,
-            host: "h".to_owned(),
-            time_unix_ns: 0,
-            elapsed_ns: 0,
-        };
-        let text = text::render(&report(limits), &provenance, text::TextStyle::default());
-        let lines: Vec<&str> = text.lines().skip(3).collect();
         assert_eq!(
-            lines,
+            lines("limits", &report(limits)).get(3..).unwrap(),
             [
                 " used   limit    %  may be raised to  name",
                 "1,204  20,000  6.0  unlimited         nofile  what it bounds",
                 "",
                 "unlimited: as",
+                "# next: fds; cgroup",
             ]
         );
     }

@@ -297,10 +297,7 @@ fn notes(answer: &mut Answer, maps: &Maps) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        probe::maps::Mapping,
-        render::{Provenance, text},
-    };
+    use crate::{command::testing, probe::maps::Mapping};
 
     fn region(kind: Kind, line: &str, resident: Option<u64>) -> Region {
         Region {
@@ -343,16 +340,7 @@ mod tests {
     }
 
     fn lines(maps: &Maps, all: bool) -> Vec<String> {
-        let provenance = Provenance {
-            command: "maps".to_owned(),
-            name: "x".to_owned(),
-            pid: 1,
-            host: "h".to_owned(),
-            time_unix_ns: 0,
-            elapsed_ns: 0,
-        };
-        let text = text::render(&report(maps, all), &provenance, text::TextStyle::default());
-        text.lines().skip(1).map(str::to_owned).collect()
+        testing::lines("maps", &report(maps, all)).split_off(1)
     }
 
     #[test]
@@ -371,6 +359,7 @@ mod tests {
             "    1  1.00 MiB  libraries  /lib/libx.so",
             "# the binary's file was replaced or removed since the start: a newer version waits for a restart",
             "# 1 mapping may be written and executed",
+            "# next: memory; maps --all",
         ];
         assert_eq!(lines(&sample(false), false), expected);
     }

@@ -51,6 +51,8 @@ pub(crate) use crate::render::words::{plural, sentence};
 
 #[cfg(test)]
 mod memory_tests;
+#[cfg(test)]
+mod testing;
 
 /// A built-in command: its data and its function.
 #[derive(Clone, Copy)]

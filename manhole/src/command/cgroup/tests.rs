@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
+    command::testing::lines,
     model::Severity,
     probe::cgroup::{Cpu, Memory, Pids, Pressures},
-    render::{Provenance, text},
 };
 
 const MINUTE: u64 = 60_000_000_000;
@@ -138,18 +138,8 @@ fn pressure_of_the_machine_is_shown_but_does_not_count() {
 
 #[test]
 fn figures_stand_with_their_limits() {
-    let provenance = Provenance {
-        command: "cgroup".to_owned(),
-        name: "x".to_owned(),
-        pid: 1,
-        host: "h".to_owned(),
-        time_unix_ns: 0,
-        elapsed_ns: 0,
-    };
-    let text = text::render(&report(&facts()), &provenance, text::TextStyle::default());
-    let lines: Vec<&str> = text.lines().collect();
     let expected = [
-        "# cgroup x[1] h 1970-01-01T00:00:00Z: version 2, /system.slice/checkout.service, 0",
+        "# cgroup checkout[4711] web-17 1970-01-01T00:00:00Z: version 2, /system.slice/checkout.service, 0",
         "Nothing holds the process back; it may use 1.5 cores and 4.00 GiB.",
         "",
         "cores allowed       1.5",
@@ -163,6 +153,7 @@ fn figures_stand_with_their_limits() {
         "cpu                    some threads     2.5     2.5      0.0  1m 17s",
         "memory                 some threads     0.0     0.0      0.0  1m 17s",
         "memory                 all threads      0.0     0.0      0.0  1m 17s",
+        "# next: memory; threads",
     ];
-    assert_eq!(lines, expected);
+    assert_eq!(lines("cgroup", &report(&facts())), expected);
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
+    command::testing::lines as lines_of,
     model::Severity,
     probe::fds::{Access, Address, Descriptor, Link, Protocol, Socket, State},
-    render::{Provenance, text},
 };
 
 pub(super) fn file(
@@ -105,16 +105,7 @@ fn facts() -> Facts {
 }
 
 fn lines(answer: &Answer) -> Vec<String> {
-    let provenance = Provenance {
-        command: "fds".to_owned(),
-        name: "checkout".to_owned(),
-        pid: 4711,
-        host: "web-17".to_owned(),
-        time_unix_ns: 0,
-        elapsed_ns: 0,
-    };
-    let text = text::render(answer, &provenance, text::TextStyle { next: true });
-    text.lines().map(str::to_owned).collect()
+    lines_of("fds", answer)
 }
 
 #[test]

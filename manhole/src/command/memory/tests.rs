@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::{
+    command::testing::lines as lines_of,
     model::Severity,
     probe::{
         cgroup::{Memory, Pressure, Stall},
         memory::Rollup,
         vitals::Trend,
     },
-    render::{Provenance, text},
 };
 
 const GIB: u64 = 1 << 30;
@@ -64,17 +64,9 @@ fn facts() -> Facts {
     }
 }
 
+/// All but the first, which says when and where.
 fn lines(answer: &Answer) -> Vec<String> {
-    let provenance = Provenance {
-        command: "memory".to_owned(),
-        name: "checkout".to_owned(),
-        pid: 4711,
-        host: "web-17".to_owned(),
-        time_unix_ns: 0,
-        elapsed_ns: 0,
-    };
-    let text = text::render(answer, &provenance, text::TextStyle { next: true });
-    text.lines().skip(1).map(str::to_owned).collect()
+    lines_of("memory", answer).split_off(1)
 }
 
 #[test]

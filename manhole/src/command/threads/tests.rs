@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
+    command::testing::lines as lines_of,
     model::Severity,
     probe::threads::{Futex, State, Status, Thread},
-    render::{Provenance, text},
 };
 
 pub(super) fn thread(tid: u32, name: &str) -> Thread {
@@ -67,17 +67,9 @@ fn sample() -> Threads {
     }
 }
 
+/// All but the first, which says when and where.
 fn lines(answer: &Answer) -> Vec<String> {
-    let provenance = Provenance {
-        command: "threads".to_owned(),
-        name: "checkout".to_owned(),
-        pid: 4711,
-        host: "web-17".to_owned(),
-        time_unix_ns: 0,
-        elapsed_ns: 0,
-    };
-    let text = text::render(answer, &provenance, text::TextStyle { next: true });
-    text.lines().skip(1).map(str::to_owned).collect()
+    lines_of("threads", answer).split_off(1)
 }
 
 #[test]

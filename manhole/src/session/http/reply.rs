@@ -123,7 +123,7 @@ async fn serve_endpoint(
         return refused(peer, line, &failure);
     }
     let entry = peer.entry(Dialect::Http, line);
-    stream(peer, endpoint.path, move |sink| {
+    stream(peer, move |sink| {
         command::serve(
             endpoint.path,
             &ctx,
@@ -164,7 +164,7 @@ async fn serve_command(
     };
     let media = if style.json { "application/json" } else { TEXT };
     let entry = peer.entry_of(Dialect::Http, &call);
-    let mut reply = stream(peer, "/cmd/", move |sink| {
+    let mut reply = stream(peer, move |sink| {
         command::execute(&call, &ctx, style, &entry, sink)
     })
     .await;
@@ -194,11 +194,7 @@ fn accepts(headers: &HeaderMap, media: &str) -> bool {
 }
 
 /// Has `work` run and answers with its events; the status waits for the first of them.
-async fn stream(
-    peer: &Peer,
-    path: &str,
-    work: impl FnOnce(&mut dyn Sink) + Send + 'static,
-) -> Reply {
+async fn stream(peer: &Peer, work: impl FnOnce(&mut dyn Sink) + Send + 'static) -> Reply {
     let (sender, mut events) = running::channel();
     running::spawn(&peer.state.workers, peer.caller.uid, 0, sender, work);
     let (first, media, name, more) = loop {
@@ -208,7 +204,7 @@ async fn stream(
                 break (chunk, media, Some(name), false);
             }
             Some((_, Event::Progress { .. } | Event::Outcome { .. })) => {}
-            Some((_, Event::End(Ok(())))) => return with_media(Body::whole(""), TEXT, None, path),
+            Some((_, Event::End(Ok(())))) => return with_media(Body::whole(""), TEXT, None),
             Some((_, Event::End(Err(failure)))) => return error(&failure),
             None => return error(&super::super::text::lost()),
         }
@@ -217,7 +213,7 @@ async fn stream(
         true => Body::Events([Some(first.into()), None], events),
         false => short_or_long(first, events).await,
     };
-    with_media(body, media, name, path)
+    with_media(body, media, name)
 }
 
 /// A reply of one piece gets its length stated, so it is waited for; longer ones are streamed.
@@ -237,7 +233,7 @@ async fn short_or_long(first: Vec<u8>, mut events: running::Events) -> Body {
     }
 }
 
-fn with_media(body: Body, media: &'static str, name: Option<&'static str>, path: &str) -> Reply {
+fn with_media(body: Body, media: &'static str, name: Option<&'static str>) -> Reply {
     let mut reply = Response::new(body);
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
@@ -248,7 +244,6 @@ fn with_media(body: Body, media: &'static str, name: Option<&'static str>, path:
             headers.insert(header::CONTENT_DISPOSITION, disposition);
         }
     }
-    let _ = path;
     reply
 }
 
@@ -266,9 +261,8 @@ fn page(peer: &Peer, headers: &HeaderMap) -> Reply {
             Body::whole(index::page(&peer.state)),
             "text/html; charset=utf-8",
             None,
-            "/",
         ),
-        false => with_media(Body::whole(index::text(&peer.state)), TEXT, None, "/"),
+        false => with_media(Body::whole(index::text(&peer.state)), TEXT, None),
     }
 }
 
@@ -304,7 +298,7 @@ pub(super) fn error(failure: &Failure) -> Reply {
 
 /// A short text. The header makes `go tool pprof` show it instead of swallowing it.
 fn plain(status: u16, text: &str) -> Reply {
-    let mut reply = with_media(Body::whole(format!("{text}\n")), TEXT, None, "");
+    let mut reply = with_media(Body::whole(format!("{text}\n")), TEXT, None);
     reply
         .headers_mut()
         .insert(GO_PPROF, HeaderValue::from_static("1"));
