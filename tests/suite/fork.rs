@@ -7,6 +7,7 @@ use manhole_tests::{
     procfs,
     scratch::Scratch,
     text,
+    users::{level_of, me},
     victim::{self, pid_behind},
     wait,
 };
@@ -104,6 +105,24 @@ fn reinstall_gives_each_child_a_console_of_its_own() {
             audit.contains("app echo child") && audit.contains("app echo parent")
         },
     );
+}
+
+#[test]
+fn a_childs_console_allows_no_more_than_its_parents() {
+    let mut victim = setup()
+        .env("MANHOLE_MAX_LEVEL", "inspect")
+        .install_with("after_fork=reinstall fork_delay=10");
+    let path = victim.socket();
+    assert_eq!(level_of(me(), &[], &path), "inspect");
+    for (said, level) in [("control", "inspect"), ("", "inspect"), ("view", "view")] {
+        victim.tell(&format!("set_env MANHOLE_MAX_LEVEL ={said}"));
+        let answer = victim.tell("fork");
+        let (pid, _) = child(&answer);
+        victim.ward(pid);
+        let own = path.with_file_name(format!("{pid}.sock"));
+        wait::until_true("the child listens", || victim::accepts(&own));
+        assert_eq!(level_of(me(), &[], &own), level, "{said:?}");
+    }
 }
 
 #[test]

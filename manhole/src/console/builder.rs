@@ -83,6 +83,8 @@ pub struct Builder {
     pub(super) uids: Vec<(u32, Level)>,
     pub(super) gids: Vec<(u32, Level)>,
     pub(super) max_level: Option<Level>,
+    /// In a forked child: its parent's cap and why, which holds whatever the child's environment says.
+    pub(super) inherited: Option<(Level, &'static str)>,
     pub(super) activate_on: Option<Signal>,
     pub(super) signal: Option<Signal>,
     pub(super) after_fork: AfterFork,

@@ -8,7 +8,7 @@ use super::{
     builder::{Audit, Lines, Place},
     start,
 };
-use crate::{app::routes::Routes, model::Level, sys, sys::list::List};
+use crate::{app::routes::Routes, command::Access, model::Level, sys, sys::list::List};
 use std::{path::PathBuf, time::Duration};
 
 /// How long a child waits by default: one that execs at once never makes a socket.
@@ -22,6 +22,7 @@ struct Recipe {
     uids: Vec<(u32, Level)>,
     gids: Vec<(u32, Level)>,
     max_level: Option<Level>,
+    cap: Option<(Level, &'static str)>,
     activate_on: Option<Signal>,
     routes: Routes,
     log_to: Option<Lines>,
@@ -33,7 +34,7 @@ struct Recipe {
 static RECIPES: List<Recipe> = List::new();
 
 /// Registers what happens in children of this process.
-pub(super) fn remember(builder: &Builder) {
+pub(super) fn remember(builder: &Builder, access: &Access) {
     if builder.after_fork == AfterFork::None {
         sys::fork::on_child(None);
         return;
@@ -49,6 +50,7 @@ pub(super) fn remember(builder: &Builder) {
         uids: builder.uids.clone(),
         gids: builder.gids.clone(),
         max_level: builder.max_level,
+        cap: access.cap.zip(access.cap_reason),
         activate_on: builder.activate_on,
         routes: builder.routes.clone(),
         log_to: builder.log_to.clone(),
@@ -78,6 +80,7 @@ fn reinstall() {
     builder.uids.clone_from(&recipe.uids);
     builder.gids.clone_from(&recipe.gids);
     builder.max_level = recipe.max_level;
+    builder.inherited = recipe.cap;
     builder.activate_on = recipe.activate_on;
     builder.routes.clone_from(&recipe.routes);
     builder.log_to.clone_from(&recipe.log_to);

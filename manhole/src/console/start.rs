@@ -156,8 +156,8 @@ fn prepare(builder: Builder, log: &log_line::Log) -> Arc<Inner> {
 fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     sys::pin_object();
     sys::origin::claim();
-    super::fork::remember(&builder);
     let access = access(&builder, &environment);
+    super::fork::remember(&builder, &access);
     let name = builder.name.take().unwrap_or_else(executable);
     let listener = log_line::listener(builder.audit.take());
     let mut state = State::new(name, builder.version.take(), access, listener);
@@ -215,6 +215,9 @@ fn access(builder: &Builder, environment: &Environment) -> Access {
     };
     if let Some(level) = environment.max_level {
         lower(level, "MANHOLE_MAX_LEVEL");
+    }
+    if let Some((level, reason)) = builder.inherited {
+        lower(level, reason);
     }
     if by_choice.is_none() && sys::process::undumpable_by_choice() {
         lower(Level::View, "the process made itself undumpable");

@@ -23,6 +23,7 @@ pub(crate) fn perform(name: &str, words: &[&str]) -> Option<Answer> {
         }
         "setuid" => number(words, 0).and_then(set_uid),
         "close_fds" => Ok(close_fds()),
+        "set_env" => set_env(words),
         "chdir" => done(nix::unistd::chdir(words.first().copied().unwrap_or("/"))),
         "emfile" => number(words, 0).and_then(emfile),
         "rlimit" => rlimit(words),
@@ -53,6 +54,15 @@ pub(crate) fn done<T>(result: nix::Result<T>) -> Answer {
 fn octal(words: &[&str]) -> Result<u32, String> {
     let word = words.first().copied().unwrap_or("");
     u32::from_str_radix(word, 8).map_err(|_| format!("{word:?} is no mask"))
+}
+
+fn set_env(words: &[&str]) -> Answer {
+    let [name, value] = words else {
+        return Err("a name and a value?".to_owned());
+    };
+    // With a `=` before it a value may be empty.
+    raw::set_env(name, value.trim_start_matches('='));
+    Ok(String::new())
 }
 
 /// Gives up root for good, as a daemon does.

@@ -34,6 +34,13 @@ pub(crate) fn fork_exec(program: &CStr, args: &[&CStr]) -> nix::Result<nix::unis
     }
 }
 
+/// Changes the environment, for children and whoever reads it from now on.
+pub(crate) fn set_env(name: &str, value: &str) {
+    // SAFETY: no other thread of this program reads or writes the environment but the console's, which
+    // has done so at its installation.
+    unsafe { std::env::set_var(name, value) }
+}
+
 /// Ends a forked child without running what the parent registered for its own end.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit may be called at any time.
