@@ -21,6 +21,8 @@ mod repl;
 mod report;
 mod run;
 mod save;
+#[allow(dead_code)] // until stacks are printed
+mod symbolize;
 mod table;
 mod target;
 mod terminal;

@@ -23,7 +23,7 @@ mod symtab;
 #[cfg(test)]
 mod tests;
 
-use crate::model::stack::{Dump, Module};
+use crate::model::stack::{Dump, Module, Symbols};
 pub use demangle::demangle;
 pub use disk::{OnDisk, open_file};
 use module::{Budget, Named};
@@ -60,7 +60,7 @@ pub trait Files {
 /// Names the frames of `dump`, and says in `dump.names` how well that went.
 ///
 /// Addresses are looked up once, however many threads are there. Symbol tables cost 10 to 20 ns per
-/// symbol; lines about 10 ms per megabyte of debug information of the code that is on the stacks.
+/// symbol; lines about 5 ms per megabyte of debug information of the code that is on the stacks.
 /// `keep_going` is asked every 0.1 ms or so; what is known when it says no is kept.
 pub fn name(dump: &mut Dump, files: &dyn Files, wanted: Wanted, keep_going: &dyn Fn() -> bool) {
     let mut budget = Budget::new(wanted);
@@ -71,7 +71,8 @@ pub fn name(dump: &mut Dump, files: &dyn Files, wanted: Wanted, keep_going: &dyn
             continue;
         };
         let of_module = Named::look_up(module, addresses, files, &mut budget, keep_going);
-        if module.binary {
+        // Somebody else may have named the dump before, who could read the file.
+        if module.binary && (of_module.is_read() || dump.names.symbols == Symbols::NotRead) {
             dump.names.symbols = of_module.symbols;
             dump.names.lines = of_module.lines;
         }

@@ -88,10 +88,16 @@ impl Named {
             lines: Lines::NotRead,
         };
         let elf = files.open(module).and_then(Elf::read);
-        if let Some(elf) = elf.filter(|elf| elf.build_id() == module.build_id) {
+        let same = |elf: &Elf| module.build_id.is_none() || elf.build_id() == module.build_id;
+        if let Some(elf) = elf.filter(same) {
             named.read(&elf, module, files, budget, keep_going);
         }
         named
+    }
+
+    /// Whether the file could be read, and was the right one.
+    pub(super) fn is_read(&self) -> bool {
+        self.symbols != Symbols::Gone
     }
 
     /// The functions at `address`, and whether the inlined ones are known.
