@@ -3,6 +3,7 @@
 use super::{
     Copied, Missing, Unusable,
     area::{self, Area, Left},
+    awake::Awake,
     disposition,
     send::Sender,
     slots::{Generation, Slot},
@@ -10,10 +11,7 @@ use super::{
     value::{self, SLOTS},
 };
 use nix::{errno::Errno, unistd::gettid};
-use std::{
-    slice, thread,
-    time::{Duration, Instant},
-};
+use std::{slice, thread, time::Duration};
 
 /// How many times as long as for an answer a caller waits for its turn.
 const QUEUE: u32 = 10;
@@ -40,6 +38,7 @@ pub(super) fn collect(
         sender: Sender::new(signal),
         me: gettid().as_raw(),
         patience,
+        awake: Awake::new(),
         asked: [const { None }; SLOTS],
     };
     round.run(tids, keep_going, each);
@@ -51,9 +50,10 @@ pub(super) fn collect(
 struct Asked {
     tid: u32,
     generation: Generation,
-    until: Instant,
+    /// When its time is over; both as of [`Awake`].
+    until: Duration,
     /// When to look whether it is still there.
-    look: Instant,
+    look: Duration,
 }
 
 /// Who is asked through which slot; whoever holds one has the turn.
@@ -63,6 +63,7 @@ struct Round {
     sender: Sender,
     me: i32,
     patience: Duration,
+    awake: Awake,
     asked: [Option<Asked>; SLOTS],
 }
 
@@ -121,7 +122,7 @@ impl Round {
                 error => Missing::Refused(error),
             });
         }
-        let now = Instant::now();
+        let now = self.awake.now();
         *entry = Some(Asked {
             tid,
             generation,
@@ -133,7 +134,7 @@ impl Round {
 
     /// Hands over those who answered, ended or had their time; how many there were.
     fn hear(&mut self, each: &mut Each<'_>) -> usize {
-        let now = Instant::now();
+        let now = self.awake.now();
         let mut heard = 0;
         let slots = self.area.slots().iter().zip(&mut self.asked);
         for (index, (place, entry)) in slots.enumerate() {
@@ -156,7 +157,7 @@ impl Round {
 
 impl Asked {
     /// Why not to wait for it any longer.
-    fn gave_up(&mut self, now: Instant, slot: &Slot, sender: &Sender) -> Option<Missing> {
+    fn gave_up(&mut self, now: Duration, slot: &Slot, sender: &Sender) -> Option<Missing> {
         let missing = if now >= self.until {
             Missing::Silent
         } else if now >= self.look {

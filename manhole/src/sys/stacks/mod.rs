@@ -6,6 +6,7 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod area;
+mod awake;
 mod collect;
 mod copy;
 mod disposition;
@@ -92,6 +93,7 @@ pub(crate) enum Unusable {
 
 /// Asks `tids` for copies and hands each to `each` as it comes, in no order; returns when all have
 /// answered or had `patience` to do so, or when `keep_going` says no: then nothing is said of the rest.
+/// Time in which the calling thread was kept from running hardly counts as patience.
 ///
 /// Concurrent callers queue for the slots, for ten times `patience` at most. Threads of the console
 /// must not be among `tids`; the calling thread is never asked.
