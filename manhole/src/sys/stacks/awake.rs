@@ -42,18 +42,23 @@ impl Awake {
     }
 }
 
-#[test]
-fn of_a_long_sleep_only_a_moment_counts() {
-    let start = Instant::now();
-    let mut awake = Awake::at(start);
-    let mut check = |millis, expected| {
-        let now = start + Duration::from_millis(millis);
-        assert_eq!(awake.look(now), Duration::from_millis(expected));
-    };
-    check(0, 0);
-    check(1, 1);
-    check(4, 4);
-    check(9_004, 9);
-    check(9_005, 10);
-    check(9_002, 10);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_sleep_only_a_moment_counts() {
+        let start = Instant::now();
+        let mut awake = Awake::at(start);
+        let mut check = |millis, expected| {
+            let now = start + Duration::from_millis(millis);
+            assert_eq!(awake.look(now), Duration::from_millis(expected));
+        };
+        check(0, 0);
+        check(1, 1);
+        check(4, 4);
+        check(9_004, 9);
+        check(9_005, 10);
+        check(9_002, 10);
+    }
 }
