@@ -6,8 +6,9 @@ use crate::{
     app::{commands, messages, threads},
     model::{
         Answer, Args, Block, Cell, Column, Failure, Fields, Group, Impact, Level, Severity, Spec,
-        Table,
+        Table, stack::Symbols,
     },
+    names::{self, Detail, Quality},
     probe::identity::{self, Credentials, Identity},
     render::mask,
 };
@@ -21,7 +22,7 @@ pub(super) static COMMAND: Command = Command {
         args: &[],
         level: Level::View,
         impact: Impact::Reads,
-        cost: "about 0.2 ms: it reads ten small files below /proc",
+        cost: "about 0.5 ms: it reads ten small files below /proc and the program's headers",
         examples: &[],
         see_also: "version, threads, limits",
     },
@@ -91,6 +92,8 @@ fn process(state: &State, identity: &Identity, inspect: bool) -> Fields {
         "program",
         Cell::or_unknown(program, Cell::Text),
     );
+    let (quality, remedy) = names_of_functions(Quality::of_this_process());
+    fields.remarked("names", "names in stacks", Cell::text(quality), remedy);
     // Masked for everybody: command lines carry passwords.
     let (label, line) = ("command line", mask::command_line(&identity.command_line));
     match inspect {
@@ -121,6 +124,35 @@ fn process(state: &State, identity: &Identity, inspect: bool) -> Fields {
     );
     fields.field("container", "container", Cell::Text(container));
     fields
+}
+
+/// How good the names of functions can be, and what would make them better.
+fn names_of_functions(quality: Quality) -> (&'static str, String) {
+    match (quality.symbols, quality.detail) {
+        (Symbols::Gone | Symbols::NotRead, _) => {
+            ("none: the program's file cannot be read", String::new())
+        }
+        (Symbols::Stripped, Detail::Nothing) => (
+            "only of what is exported: the program is stripped",
+            "[profile.release] strip = \"none\", or manhole-cli with its debug file".to_owned(),
+        ),
+        (_, Detail::Full) => ("with inlined functions and lines", String::new()),
+        (_, Detail::Bare) => (
+            "with lines; inlined functions without their types",
+            names::DEBUG.to_owned(),
+        ),
+        (_, Detail::Unreadable) => (
+            "without lines: they are in .dwo files or compressed",
+            "[profile.release] split-debuginfo = \"off\"".to_owned(),
+        ),
+        (_, Detail::Nothing) => {
+            let remedy = match quality.legacy {
+                true => format!("{}; or at least {}", names::DEBUG, names::MANGLING),
+                false => names::DEBUG.to_owned(),
+            };
+            ("without inlined functions and lines", remedy)
+        }
+    }
 }
 
 fn sandbox(credentials: &Credentials) -> String {

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub)] // the command-line client and the fuzzers use some of these
 #![allow(dead_code, unused_imports)] // until stacks are folded
 
+mod advice;
 mod compose;
 mod demangle;
 mod disk;
@@ -18,16 +19,19 @@ mod module;
 mod path;
 mod place;
 mod qualify;
+mod quality;
 mod short;
 mod symtab;
 #[cfg(test)]
 mod tests;
 
 use crate::model::stack::{Dump, Module, Symbols};
+pub use advice::{DEBUG, MANGLING, advice};
 pub use demangle::demangle;
 pub use disk::{OnDisk, open_file};
 use module::{Budget, Named};
 pub use place::{Origin, origin, place};
+pub use quality::{Detail, Quality};
 pub use short::{crate_of, is_derive, short};
 use std::{collections::BTreeMap, fs::File, sync::Arc};
 

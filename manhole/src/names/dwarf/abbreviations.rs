@@ -34,6 +34,15 @@ impl<'a> Shapes<'a> {
         })
     }
 
+    /// Whether entries of the kind `tag` are in the table at `at`.
+    pub(super) fn have(&mut self, at: u64, tag: gimli::DwTag) -> bool {
+        let Some(all) = self.all(at) else {
+            return false;
+        };
+        let mut shapes = (1..).map_while(|code| all.get(code));
+        shapes.any(|shape| shape.tag() == tag)
+    }
+
     /// A table with only `code` of the one at `at`.
     pub(super) fn one(&mut self, at: u64, code: u64) -> Option<Rc<Abbreviations>> {
         match &self.last {

@@ -13,7 +13,7 @@ mod tables;
 mod unit;
 mod walk;
 
-use super::{elf::Elf, image::Data};
+use super::{elf::Elf, image::Data, quality::Detail};
 use std::{collections::BTreeMap, sync::Arc};
 use tables::Tables;
 use unit::{Unit, Units};
@@ -94,6 +94,12 @@ pub(super) fn read<'a>(
     };
     let outcome = reader.read(first_code(elf), limits);
     (outcome, reader.places)
+}
+
+/// What the debug information of a program's own code has: told from its first unit.
+pub(super) fn detail<'a>(section: Section<'a>) -> Detail {
+    let mut tables = Tables::new(section);
+    Units::new(section).detail(&mut tables)
 }
 
 /// Code that the linker dropped keeps its debug information, at addresses below all that is left.

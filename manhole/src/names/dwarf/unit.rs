@@ -1,7 +1,11 @@
 //! Units of `.debug_info`: their headers, their first entries, and which of them hold an address.
 
 use super::{
-    super::image::Window,
+    super::{
+        image::Window,
+        place::{Origin, origin},
+        quality::Detail,
+    },
     Section,
     ranges::Bounds,
     tables::{Slice, Tables, Value},
@@ -14,6 +18,8 @@ const HEAD: usize = 1 << 10;
 const LONGEST_HEAD: usize = 32 << 10;
 /// Units beyond this number are not looked at.
 const MOST: usize = 1 << 20;
+/// Units that are looked at for what they have.
+const MOST_LOOKED_AT: usize = 1 << 10;
 
 /// A unit: what one run of the compiler's back end made.
 #[derive(Clone, Debug)]
@@ -124,6 +130,34 @@ impl<'a> Units<'a> {
             }
         }
         Some(found)
+    }
+
+    /// What the first unit of Rust has that is not of the standard library.
+    pub(super) fn detail(&mut self, tables: &mut Tables<'_>) -> Detail {
+        let mut at = 0;
+        for _ in 0..MOST_LOOKED_AT {
+            let Some((mut unit, _)) = header(&mut self.info, at) else {
+                break;
+            };
+            at = unit.end;
+            let read = self.first_entry(&mut unit, tables, true).is_some();
+            let root = tables.root(&unit);
+            let is_std = root.is_none_or(|root| origin(&root) == Origin::Std);
+            if unit.split {
+                return Detail::Unreadable;
+            }
+            if !read || !unit.rust || is_std {
+                continue;
+            }
+            return match tables
+                .shapes
+                .have(unit.abbreviations, gimli::DW_TAG_namespace)
+            {
+                true => Detail::Full,
+                false => Detail::Bare,
+            };
+        }
+        Detail::Nothing
     }
 
     /// The unit that the entry at `at` is in; only after [`Self::find`].

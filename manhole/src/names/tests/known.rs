@@ -1,7 +1,10 @@
 //! Functions that stand below, and where.
 
 use super::*;
-use crate::model::stack::{Lines, Symbols};
+use crate::{
+    model::stack::{Lines, Symbols},
+    names::{Detail, Quality},
+};
 use nix::libc;
 use std::hint::black_box;
 
@@ -116,4 +119,15 @@ fn who_is_gone_gets_what_was_found() {
     name(&mut dump, &OnDisk, Wanted::Lines, &|| false);
     assert_eq!(dump.names.lines, Lines::Some);
     assert_eq!(dump.names.named, 0);
+}
+
+#[test]
+fn how_good_names_can_be_is_told_beforehand() {
+    let quality = Quality::of_this_process();
+    assert_eq!(quality.symbols, Symbols::Known);
+    assert!(matches!(quality.detail, Detail::Bare | Detail::Full));
+    let libc = module_of(libc::poll as *const () as u64);
+    let quality = Quality::of(&libc, &OnDisk);
+    assert_ne!(quality.symbols, Symbols::Gone);
+    assert!(!quality.legacy);
 }
