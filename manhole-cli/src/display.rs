@@ -167,7 +167,17 @@ impl<'a> Screen<'a> {
         }
     }
 
-    fn line(&mut self, line: &str, paint: Option<Paint>, may_cut: bool) -> io::Result<()> {
+    /// Prints a line that is harmless, in a colour where there are colours, and cut at the edge of the
+    /// screen if it may be.
+    ///
+    /// # Errors
+    /// When the output is closed.
+    pub(crate) fn line(
+        &mut self,
+        line: &str,
+        paint: Option<Paint>,
+        may_cut: bool,
+    ) -> io::Result<()> {
         let shown = match self.terminal.width.filter(|_| may_cut) {
             Some(width) => cut(line, width),
             None => Cow::Borrowed(line),

@@ -45,6 +45,7 @@ pub(crate) fn manner(options: &Options) -> Manner {
         out: Terminal::stdout(options),
         err: Terminal::stderr(options),
         timeout: options.timeout,
+        raw: options.raw,
     }
 }
 

@@ -21,7 +21,7 @@ mod repl;
 mod report;
 mod run;
 mod save;
-#[allow(dead_code)] // until stacks are printed
+mod stacks;
 mod symbolize;
 mod table;
 mod target;

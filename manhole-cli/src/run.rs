@@ -12,7 +12,7 @@ use crate::{
     display::{self, Screen},
     interrupt,
     progress::Progress,
-    refusal,
+    refusal, stacks,
     target::Opened,
     terminal::Terminal,
 };
@@ -26,6 +26,8 @@ pub(crate) struct Manner {
     pub(crate) err: Terminal,
     /// Give up after this time.
     pub(crate) timeout: Option<Duration>,
+    /// Print what the console sends, and nothing that was made of it.
+    pub(crate) raw: bool,
 }
 
 /// Runs one command and writes its answer to `out`. A failure of the command has been told when
@@ -40,6 +42,12 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> Result<Option<Kind>, Trouble> {
     let _cancels = interrupt::cancels();
+    if stacks::is_meant(words)
+        && !manner.raw
+        && let Some(outcome) = by_data(opened, words, manner, out)?
+    {
+        return Ok(outcome);
+    }
     let graded = words.first().is_some_and(|word| word == "triage");
     let mut screen = Screen::new(out, manner.out).graded(graded);
     let (result, written) = call(opened, words, manner, &mut screen);
@@ -57,6 +65,68 @@ pub(crate) fn run(
     }
 }
 
+/// Asks for data and makes the text here; `None` when the console's own text is to be had instead.
+fn by_data(
+    opened: &mut Opened,
+    words: &[String],
+    manner: &Manner,
+    out: &mut dyn Write,
+) -> Result<Option<Option<Kind>>, Trouble> {
+    let mut progress = Progress::new(manner.err.interactive);
+    let mut output = Vec::new();
+    let words = stacks::question(words);
+    let result = opened
+        .client
+        .call(&words, patience(manner), &mut |piece| match piece {
+            Piece::Progress { done, total, unit } => {
+                progress.report(done, total, unit);
+                ControlFlow::Continue(())
+            }
+            Piece::Data { bytes, .. } if output.len() + bytes.len() > stacks::CAP => {
+                output.clear();
+                ControlFlow::Break(())
+            }
+            Piece::Data { bytes, .. } => {
+                output.extend_from_slice(bytes);
+                ControlFlow::Continue(())
+            }
+        });
+    progress.clear();
+    match result {
+        Ok(_) => {}
+        Err(CallError::Failed(failure)) if interrupt::requested() => {
+            return Ok(Some(Some(complain(opened, &words, &failure, manner))));
+        }
+        Err(CallError::Failed(failure)) => match failure.code {
+            Code::Truncated | Code::Cancelled => return Ok(None),
+            _ => return Ok(Some(Some(complain(opened, &words, &failure, manner)))),
+        },
+        Err(lost) => return Err(refusal::explain_door(opened, lost)),
+    }
+    let Some(mut found) = stacks::Found::parse(&output) else {
+        return Ok(None);
+    };
+    drop(output);
+    stacks::improve(&mut found, opened, &mut progress);
+    progress.clear();
+    if interrupt::requested() {
+        let failure = Failure::new(Code::Cancelled, "stacks: cancelled");
+        return Ok(Some(Some(complain(opened, &words, &failure, manner))));
+    }
+    let mut screen = Screen::new(out, manner.out);
+    match stacks::print(found, &mut screen) {
+        Ok(()) => Ok(Some(None)),
+        Err(error) => closed(&error).map(Some),
+    }
+}
+
+fn patience(manner: &Manner) -> Patience<'static> {
+    Patience {
+        total: manner.timeout.unwrap_or(LONGEST),
+        stop: &interrupt::requested,
+    }
+}
+
 fn call(
     opened: &mut Opened,
     words: &[String],
@@ -65,11 +135,7 @@ fn call(
 ) -> (Result<End, CallError>, io::Result<()>) {
     let mut progress = Progress::new(manner.err.interactive);
     let mut written = Ok(());
-    let patience = Patience {
-        total: manner.timeout.unwrap_or(LONGEST),
-        stop: &interrupt::requested,
-    };
-    let result = opened.client.call(words, patience, &mut |piece| {
+    let result = opened.client.call(words, patience(manner), &mut |piece| {
         match piece {
             Piece::Progress { done, total, unit } => progress.report(done, total, unit),
             Piece::Data {
@@ -126,6 +192,7 @@ mod tests {
         out: Terminal::plain(),
         err: Terminal::plain(),
         timeout: Some(Duration::from_secs(5)),
+        raw: false,
     };
 
     fn reply(words: &[String]) -> fake::Reply {

@@ -81,6 +81,8 @@ fn wants_colour(when: When, interactive: bool) -> bool {
 /// The colours there are; they stand for what the data says, never for decoration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paint {
+    /// What one looks for among much else.
+    Bold,
     /// Not to be dwelt on: `#` lines.
     Dim,
     /// A verdict worth a look.
@@ -93,6 +95,7 @@ impl Paint {
     /// `text` in this colour.
     pub(crate) fn apply(self, text: &str) -> String {
         let code = match self {
+            Paint::Bold => "1",
             Paint::Dim => "2",
             Paint::Yellow => "33",
             Paint::Red => "31",

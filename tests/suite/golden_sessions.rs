@@ -11,13 +11,16 @@ use manhole_tests::{
 use std::fmt::Write;
 
 /// What people get wrong.
-const ERRORS: [&str; 19] = [
+const ERRORS: [&str; 22] = [
     "nope",
     "var",
     "gc",
     "bt",
     "ps",
     "jstack",
+    "pstack",
+    "stacks --thread nobody",
+    "stacks --names odd",
     "vars get",
     "vars get nope",
     "vars get shop.batch more",
@@ -58,6 +61,7 @@ fn at_level_view_less_is_answered_and_the_rest_is_denied() {
         "env",
         "audit",
         "fds --all",
+        "stacks",
         "app act",
     ];
     golden::check("view.txt", &converse(&mut prompt, &lines, &names));
@@ -135,6 +139,7 @@ fn http_reads_like_this() {
         "/debug/pprof",
         "/debug/pprof/nope",
         "/debug/pprof/cmdline",
+        "/debug/pprof/goroutine",
         "/cmd/version",
         "/cmd/vars/get?name=shop.region",
         "/cmd/vars/get?name=shop.region&json=1",

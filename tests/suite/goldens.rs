@@ -22,6 +22,9 @@ enum Pin {
     Text,
     /// The provenance; lines that begin with one of these words; the keys of the JSON.
     Frame(&'static [&'static str]),
+    /// The provenance; lines that begin with one of these words; the keys of the JSON's data: what is
+    /// below them depends on how much time there was.
+    Outline(&'static [&'static str]),
     /// The provenance; the outermost keys of the JSON.
     Envelope,
     /// The lines up to this many: the answer ends when we go.
@@ -29,8 +32,17 @@ enum Pin {
 }
 
 /// Commands that are asked with arguments, or of which less than the whole is pinned.
-const SPECIAL: [(&str, &[&str], Pin); 15] = [
+const SPECIAL: [(&str, &[&str], Pin); 16] = [
     ("triage", &["triage"], Pin::Frame(&[])),
+    (
+        "stacks",
+        &[
+            "stacks",
+            "stacks --thread main --full",
+            "stacks --no-signal",
+        ],
+        Pin::Outline(&["WAIT", "N  main", "IDLE"]),
+    ),
     ("threads", &["threads"], Pin::Frame(&["tid"])),
     (
         "memory",
@@ -190,7 +202,7 @@ fn ask(socket: &Path, line: &str, pin: &Pin, names: &[(String, &'static str)]) -
         (true, Pin::Stream(_)) => reply.lines().map(|line| json(line, pin, names)).collect(),
         (true, _) => json(&reply, pin, names),
         (false, Pin::Whole | Pin::Text | Pin::Stream(_)) => normal::text(&reply, names),
-        (false, Pin::Frame(kept)) => frame(&normal::text(&reply, names), kept),
+        (false, Pin::Frame(kept) | Pin::Outline(kept)) => frame(&normal::text(&reply, names), kept),
         (false, Pin::Envelope) => frame(&normal::text(&reply, names), &[]),
     };
     format!("$ {line}\n{normal}\n")
@@ -229,6 +241,7 @@ fn json(reply: &str, pin: &Pin, names: &[(String, &'static str)]) -> String {
     let mut normal = match pin {
         Pin::Whole | Pin::Stream(_) => normal::json(&value, names),
         Pin::Frame(_) | Pin::Text => keys(&value, usize::MAX),
+        Pin::Outline(_) => keys(&value, 2),
         Pin::Envelope => keys(&value, 1),
     };
     if let Some(host) = normal.pointer_mut("/process/host") {

@@ -37,6 +37,7 @@ mod slow;
 mod smuggling;
 mod splits;
 mod squatters;
+mod stacks_command;
 mod strangers;
 
 use manhole_tests::victim::{Setup, Victim};

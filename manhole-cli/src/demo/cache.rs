@@ -35,7 +35,7 @@ pub(super) struct Cache {
 
 /// What the lock protects.
 #[derive(Default)]
-pub(super) struct Sheets {
+struct Sheets {
     by_item: HashMap<Item, Sheet>,
     /// The same items, oldest first.
     order: VecDeque<Item>,
@@ -77,8 +77,23 @@ impl Cache {
         (all.by_item.len(), all.bytes)
     }
 
-    /// Keeps everybody else out while the guard lives.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Sheets> {
+    /// How many sheets there are, and how large they are together.
+    pub(super) fn totals(&self) -> (usize, usize) {
+        self.lock().totals()
+    }
+
+    /// Has `write` put down the totals, and keeps everybody else out until it has: whoever writes
+    /// slowly stops the service.
+    #[inline(never)]
+    pub(super) fn write_down(&self, write: impl FnOnce(usize, usize)) {
+        let sheets = self.lock();
+        let (count, bytes) = sheets.totals();
+        write(count, bytes);
+    }
+
+    // A function of its own, so that stacks call it by its name and type also without debug information.
+    #[inline(never)]
+    fn lock(&self) -> MutexGuard<'_, Sheets> {
         self.sheets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,8 +130,7 @@ impl Sheets {
         all
     }
 
-    /// How many sheets there are, and how large they are together.
-    pub(super) fn totals(&self) -> (usize, usize) {
+    fn totals(&self) -> (usize, usize) {
         (self.by_item.len(), self.bytes)
     }
 

@@ -10,11 +10,16 @@ use std::{
     time::Duration,
 };
 
+use manhole::vars::Gauge;
+
 use super::{
     cache::Cache,
     faults::{Fault, Faults},
     service::Shop,
 };
+
+/// Whether one is being written.
+static WRITING: Gauge = Gauge::new("report.writing");
 
 /// Time between two reports.
 const EVERY: Duration = Duration::from_millis(500);
@@ -43,8 +48,10 @@ impl Report {
     }
 
     /// Writes one to the slow disk.
+    #[inline(never)]
     fn store(&self, count: usize, bytes: usize) {
         let text = format!("{count} price sheets, {bytes} bytes\n");
+        let _writing = WRITING.enter();
         thread::sleep(self.disk);
         *self.lock() = text;
     }
@@ -76,13 +83,11 @@ fn keep_writing(shop: &Weak<Shop>) {
 /// Writes one report.
 #[inline(never)]
 pub(super) fn write(cache: &Cache, faults: &Faults, report: &Report) {
-    let sheets = cache.lock();
-    let (count, bytes) = sheets.totals();
     match faults.is_on(Fault::Lock) {
         // The fault: the slow part happens while everybody else waits for the lock.
-        true => report.store(count, bytes),
+        true => cache.write_down(|count, bytes| report.store(count, bytes)),
         false => {
-            drop(sheets);
+            let (count, bytes) = cache.totals();
             report.store(count, bytes);
         }
     }

@@ -1,8 +1,13 @@
 //! The tour: six questions, the command for each, and what the live process answers to it.
 
-use std::{env, path::Path, thread, time::Duration};
+use std::{
+    env,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
-use manhole::client::{CallError, Kind, LONGEST, Patience, words};
+use manhole::client::{CallError, Kind, LONGEST, Patience, Trouble, words};
 
 use super::{Stop, child::Service, say};
 use crate::{
@@ -13,9 +18,15 @@ use crate::{
     terminal::Terminal,
 };
 
-/// How long the service runs before the first question: rates need some time to be rates. A report
-/// is under way then, and those who wait for its lock have waited for more than a second.
-const WARM_UP: Duration = Duration::from_millis(4300);
+/// How long the service runs before the first question: rates need some time to be rates.
+const WARM_UP: Duration = Duration::from_millis(2700);
+
+/// How long a report has been written when somebody looks who waits for its lock: they have waited
+/// for long enough to be noticed, and there is time left to look.
+const UNDER_WAY: Duration = Duration::from_millis(1200);
+
+/// A service in which no report is written for so long is shown as it is.
+const NO_REPORT: Duration = Duration::from_secs(8);
 
 /// An answer is some hundred bytes.
 const CAP: usize = 1 << 20;
@@ -24,6 +35,7 @@ const CAP: usize = 1 << 20;
 const COLUMN: usize = 58;
 
 /// One question.
+#[derive(Clone, Copy)]
 struct Step {
     question: &'static str,
     /// What answers it, as one types it at the prompt.
@@ -32,12 +44,14 @@ struct Step {
     way: Way,
     /// Lines of the answer that are shown.
     rows: usize,
-    /// Milliseconds to read them, before the next question. The threads are looked at while a report
-    /// is under way, too.
+    /// Whether it is about those who wait for the lock while a report is written.
+    report: bool,
+    /// Milliseconds to read them, before the next question.
     pause: u64,
 }
 
 /// A way to ask.
+#[derive(Clone, Copy)]
 enum Way {
     /// `manhole-cli exec PID LINE`
     Exec,
@@ -51,20 +65,23 @@ const STEPS: [Step; 6] = [
         line: "triage",
         way: Way::Exec,
         rows: 5,
-        pause: 2_600,
+        report: true,
+        pause: 600,
+    },
+    Step {
+        question: "Who waits for whom? Works while the runtime is stuck.",
+        line: "stacks",
+        way: Way::Netcat,
+        rows: 8,
+        report: true,
+        pause: 0,
     },
     Step {
         question: "Who is busy, and who waits?",
         line: "threads",
         way: Way::Exec,
         rows: 6,
-        pause: 1_200,
-    },
-    Step {
-        question: "What do its own numbers say? Needs no client.",
-        line: "vars http.*",
-        way: Way::Netcat,
-        rows: 3,
+        report: false,
         pause: 1_200,
     },
     Step {
@@ -72,6 +89,7 @@ const STEPS: [Step; 6] = [
         line: "memory",
         way: Way::Exec,
         rows: 5,
+        report: false,
         pause: 1_200,
     },
     Step {
@@ -79,6 +97,7 @@ const STEPS: [Step; 6] = [
         line: "gc run",
         way: Way::Exec,
         rows: 6,
+        report: false,
         pause: 1_200,
     },
     Step {
@@ -86,6 +105,7 @@ const STEPS: [Step; 6] = [
         line: "vars set pricing.batch 64 for 10m",
         way: Way::Exec,
         rows: 1,
+        report: false,
         pause: 0,
     },
 ];
@@ -100,6 +120,9 @@ pub(super) fn run(service: &Service, options: &Options) -> Result<Option<Kind>, 
         let command = step.paste(&program, service.pid, &service.socket);
         let question = format!("{number}. {}", step.question);
         say(&format!("{question:<COLUMN$}  $ {command}\n"))?;
+        if step.report {
+            await_report(&mut opened)?;
+        }
         outcome = outcome.or(show(step, &mut opened, options)?);
         thread::sleep(Duration::from_millis(step.pause));
     }
@@ -108,6 +131,24 @@ pub(super) fn run(service: &Service, options: &Options) -> Result<Option<Kind>, 
          In your service:  cargo add manhole     then manhole::install(); first in main          README.md has the rest\n",
     ))?;
     Ok(outcome)
+}
+
+/// Waits until a report has just been begun, and a little longer.
+fn await_report(opened: &mut Opened) -> Result<(), Trouble> {
+    let words = ["vars", "get", "report.writing"].map(str::to_owned);
+    let until = Instant::now() + NO_REPORT;
+    for awaited in ["0", "1"] {
+        let mut seen = String::new();
+        while seen.trim_end() != awaited && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+            let (answer, _) = opened
+                .client
+                .collect(&words, Patience::of(NO_REPORT), CAP)?;
+            seen = String::from_utf8_lossy(&answer).into_owned();
+        }
+    }
+    thread::sleep(UNDER_WAY);
+    Ok(())
 }
 
 /// Asks, and shows the answer or why there is none.
@@ -197,7 +238,12 @@ mod tests {
             assert_eq!(words::parse_line(step.line).unwrap().len(), 1);
         }
         assert_eq!(paste(&STEPS[0]), "manhole-cli exec 7 triage");
-        assert_eq!(paste(&STEPS[2]), "echo 'vars http.*' | nc -U /tmp/7.sock");
+        assert_eq!(paste(&STEPS[1]), "echo stacks | nc -U /tmp/7.sock");
+        let quoted = Step {
+            line: "vars http.*",
+            ..STEPS[1]
+        };
+        assert_eq!(paste(&quoted), "echo 'vars http.*' | nc -U /tmp/7.sock");
     }
 
     #[test]

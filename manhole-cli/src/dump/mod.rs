@@ -22,7 +22,7 @@ use crate::{
     progress::Progress,
     refusal,
     report::Outcome,
-    save, table,
+    save, stacks, table,
     target::{self, Opened, SILENT},
     terminal::Terminal,
 };
@@ -73,6 +73,7 @@ pub(crate) fn dump(dump: &args::Dump, options: &Options) -> Outcome {
         room: usize::try_from(dump.max_size).unwrap_or(usize::MAX),
         triage: String::new(),
         records: Vec::new(),
+        unmade: None,
         progress: Progress::new(Terminal::stderr(options).interactive),
     };
     work.collect(&plan)?;
@@ -125,6 +126,15 @@ fn show(plan: &Plan, about: &About) {
         };
         let line = format!("{:<24}  {:<16}  {command}{cost}", item.file, item.impact);
         println!("{}", escape(&line));
+        if let Some(text) = &item.text {
+            println!(
+                "{}",
+                escape(&format!(
+                    "{text:<24}  {:<16}  made from {}",
+                    "none", item.file
+                ))
+            );
+        }
     }
     for (command, reason) in &plan.missing {
         println!("{}", escape(&format!("# not {command}: {reason}")));
@@ -140,6 +150,8 @@ struct Work {
     room: usize,
     triage: String,
     records: Vec<Record>,
+    /// What could not be made here, to be asked for.
+    unmade: Option<Item>,
     progress: Progress,
 }
 
@@ -154,6 +166,10 @@ impl Work {
                 None => self.one(item)?,
             };
             self.records.push(record);
+            if let Some(item) = self.unmade.take() {
+                let record = self.one(&item)?;
+                self.records.push(record);
+            }
         }
         self.progress.clear();
         Ok(())
@@ -184,6 +200,9 @@ impl Work {
                 if item.words == ["triage"] {
                     self.triage = String::from_utf8_lossy(&output).into_owned();
                 }
+                if let Some(file) = &item.text {
+                    self.make_text(item, file, &output)?;
+                }
                 let size = output.len();
                 self.room -= size.min(self.room);
                 self.store.put(&item.file, output)?;
@@ -209,6 +228,32 @@ impl Work {
                 Ok(record(item, 0, elapsed, Some(trouble.text)))
             }
         }
+    }
+
+    /// The text of stacks, from their data and the binary on this host.
+    fn make_text(&mut self, item: &Item, file: &str, output: &[u8]) -> Result<(), Trouble> {
+        let item = Item {
+            file: file.to_owned(),
+            text: None,
+            words: item
+                .words
+                .iter()
+                .filter(|word| *word != "--json")
+                .cloned()
+                .collect(),
+            ..item.clone()
+        };
+        let Some(mut found) = stacks::Found::parse(output) else {
+            self.unmade = Some(item);
+            return Ok(());
+        };
+        stacks::improve(&mut found, &self.opened, &mut self.progress);
+        let text = stacks::text(found).into_bytes();
+        let size = text.len();
+        self.room -= size.min(self.room);
+        self.store.put(&item.file, text)?;
+        self.records.push(record(&item, size, 0, None));
+        Ok(())
     }
 
     /// What comes next may work all the same, if it is still the same process.

@@ -8,6 +8,8 @@ use crate::table::{Arg, Entry};
 pub(super) struct Item {
     /// The file it goes to.
     pub(super) file: String,
+    /// The file for what people read, when that is made here from the answer.
+    pub(super) text: Option<String>,
     /// The command.
     pub(super) words: Vec<String>,
     /// What it does to the process.
@@ -28,16 +30,24 @@ pub(super) struct Plan {
 /// Answers that say nothing about the process.
 const POINTLESS: [&str; 4] = ["help", "quit", "commands", "triage"];
 
+/// The command whose text is made here from its data.
+const STACKS: &str = "stacks";
+
+/// The flag by which a command does without interrupting threads.
+const QUIET: &str = "no-signal";
+
 /// The files that every dump has besides its answers.
 const OWN_FILES: [&str; 2] = ["README.txt", "manifest.json"];
 
 /// Makes the plan for a caller of this level.
 pub(super) fn plan(table: &[Entry], level: &str) -> Plan {
     let mut plan = Plan::default();
+    let triage = table.iter().find(|entry| entry.name == "triage");
     plan.items.push(Item {
         file: "triage.txt".to_owned(),
+        text: None,
         words: vec!["triage".to_owned()],
-        impact: "reads".to_owned(),
+        impact: triage.map_or("reads".to_owned(), |entry| entry.impact.clone()),
         cost: String::new(),
     });
     for entry in table.iter().filter(|entry| belongs(entry)) {
@@ -70,10 +80,20 @@ fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
     let mut words: Vec<String> = entry.name.split(' ').map(str::to_owned).collect();
     let item = |file: String, words: &[String]| Item {
         file,
+        text: None,
         words: words.to_vec(),
         impact: entry.impact.clone(),
         cost: entry.cost.clone(),
     };
+    if entry.name == STACKS {
+        // Threads are interrupted once, and their names may be known here only.
+        words.push("--json".to_owned());
+        items.push(Item {
+            text: Some(format!("{name}.txt")),
+            ..item(format!("{name}.json"), &words)
+        });
+        return;
+    }
     if entry.args.iter().any(gives_pprof) {
         words.extend(["--format", "pprof"].map(str::to_owned));
         items.push(item(format!("{name}.pb.gz"), &words));
@@ -84,7 +104,9 @@ fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
     }
     items.push(item(format!("{name}.txt"), &words));
     // What takes time or samples is done once; text is what people read first.
-    if entry.impact == "reads" {
+    let quiet = entry.args.iter().any(|arg| arg.name == QUIET);
+    if entry.impact == "reads" || quiet {
+        words.extend(quiet.then(|| format!("--{QUIET}")));
         words.push("--json".to_owned());
         items.push(item(format!("{name}.json"), &words));
     }
@@ -156,6 +178,13 @@ mod tests {
             entry("help", "view", "reads", &[]),
             entry("threads", "view", "reads", &[arg("all", "flag")]),
             entry("vars get", "view", "reads", &[required]),
+            entry(
+                "stacks",
+                "inspect",
+                "signals threads",
+                &[arg(QUIET, "flag")],
+            ),
+            entry("locks", "view", "signals threads", &[arg(QUIET, "flag")]),
             entry("cpu", "inspect", "signals threads", &[format]),
             entry("memory deep", "view", "pauses", &[]),
             entry("gc run", "control", "changes", &[]),
@@ -171,10 +200,14 @@ mod tests {
     }
 
     fn files(plan: &Plan) -> Vec<String> {
+        let text = |item: &Item| match &item.text {
+            Some(text) => format!(" + {text}"),
+            None => String::new(),
+        };
         let lines = plan
             .items
             .iter()
-            .map(|item| format!("{}: {}", item.file, item.words.join(" ")));
+            .map(|item| format!("{}{}: {}", item.file, text(item), item.words.join(" ")));
         lines.collect()
     }
 
@@ -187,6 +220,9 @@ mod tests {
                 "triage.txt: triage",
                 "threads.txt: threads --all",
                 "threads.json: threads --all --json",
+                "stacks.json + stacks.txt: stacks --json",
+                "locks.txt: locks",
+                "locks.json: locks --no-signal --json",
                 "cpu.pb.gz: cpu --format pprof",
             ]
         );
@@ -196,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_not_open_to_us_is_missing_and_says_why() {
         let mut table = table();
-        table[4].allowed = false;
+        table[6].allowed = false;
         table[2].args[0].level = "inspect".into();
         let plan = plan(&table, "view");
         let reason = "needs level inspect, you have view".to_owned();

@@ -20,6 +20,13 @@ pub(super) fn suggest(table: &[Entry], line: &str) -> Suggestions {
     let typed = line.get(command..).unwrap_or_default();
     let begun = typed.rfind([' ', '\t', ',']).map_or(0, |at| at + 1);
     let (done, word) = typed.split_at(begun);
+    // What stands before a comma is a part of the same value.
+    let list = done.rfind([' ', '\t']).map_or(0, |at| at + 1);
+    let done = if done.ends_with(',') {
+        done.split_at(list).0
+    } else {
+        done
+    };
     let done: Vec<String> = done.split_whitespace().map(str::to_owned).collect();
     let mut found = Suggestions {
         start: command + begun,
@@ -162,6 +169,13 @@ mod tests {
         check("cpu 5 --format t", 15, &["top"], None);
         check("vars get htt", 9, &[], Some("variables"));
         check("vars get x ", 11, &[], None);
+    }
+
+    #[test]
+    fn the_values_of_a_list_are_completed_one_by_one() {
+        check("cpu --format pprof,t", 19, &["top"], None);
+        check("cpu --format=pprof,t", 19, &[], None);
+        check("vars get a,ht", 11, &[], Some("variables"));
     }
 
     #[test]

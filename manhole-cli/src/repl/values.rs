@@ -69,7 +69,9 @@ impl Values {
                 .ok()
                 .and_then(|mut client| client.collect(&words, Patience::of(PATIENCE), CAP).ok());
             if let Some((output, _)) = answer {
-                lock(&cache).insert(kind, (Instant::now(), names(&output)));
+                let mut values = names(&output);
+                values.extend(roles(&kind).iter().map(|role| (*role).to_owned()));
+                lock(&cache).insert(kind, (Instant::now(), values));
             }
             let _ = done.send(());
         });
@@ -87,10 +89,18 @@ fn lock(cache: &Cache) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Ve
 fn question(kind: &str) -> Option<&'static [&'static str]> {
     match kind {
         "variables" | "tunables" => Some(&["vars", "--json"]),
-        "threads" => Some(&["threads", "--all", "--json"]),
+        "threads" => Some(&["threads", "--no-signal", "--json"]),
         "environment" => Some(&["env", "--json"]),
         "commands" => Some(&["commands", "--json"]),
         _ => None,
+    }
+}
+
+/// What threads can be called by besides their names: what they are for.
+fn roles(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "threads" => &["blocking", "main", "worker"],
+        _ => &[],
     }
 }
 

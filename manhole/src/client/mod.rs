@@ -53,6 +53,24 @@ pub mod names {
     };
 }
 
+/// Stacks as data, and how the process itself would show them.
+#[doc(hidden)]
+pub mod stacks {
+    pub use crate::{
+        fold::answer,
+        model::{
+            Answer, Block,
+            stack::{Asked, asked_from_json, from_json},
+        },
+        render::{
+            Provenance,
+            out::Out,
+            stacks::{Row, Tone, each_row},
+            text::{TextStyle, body, provenance_line},
+        },
+    };
+}
+
 /// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and
 /// not starting with a dot: fit for a file name and for any terminal.
 pub fn safe_name(name: &str) -> String {

@@ -25,6 +25,7 @@ mod pace;
 mod query;
 mod quit;
 mod reply;
+mod stacks;
 mod state;
 mod suggest;
 mod table;

@@ -109,6 +109,8 @@ pub(crate) struct State {
     pub vitals: crate::probe::vitals::Vitals,
     /// Earlier looks at the descriptors, for comparison.
     pub fds: super::fds::Past,
+    /// How threads are asked for their stacks.
+    pub stacks: super::stacks::Setting,
     /// Effective uid as of the last look.
     pub euid: AtomicU32,
     /// Connections let in so far.
@@ -145,6 +147,7 @@ impl State {
             routes: Routes::default(),
             vitals: crate::probe::vitals::Vitals::new(),
             fds: super::fds::Past::default(),
+            stacks: super::stacks::Setting::default(),
             euid: AtomicU32::new(nix::unistd::geteuid().as_raw()),
             connections: AtomicU64::new(0),
             commands: AtomicU64::new(0),

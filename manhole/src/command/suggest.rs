@@ -8,6 +8,7 @@ const HABITS: &[(&[&str], &str, &str)] = &[
             "jstack",
             "goroutine",
             "goroutines",
+            "pstack",
             "backtrace",
             "stack",
         ],

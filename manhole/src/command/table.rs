@@ -5,6 +5,7 @@ use super::{Command, Endpoint};
 /// The table.
 pub(crate) static BUILT_IN: &[&Command] = &[
     &super::triage::COMMAND,
+    &super::stacks::COMMAND,
     &super::threads::COMMAND,
     &super::memory::COMMAND,
     &super::fds::COMMAND,

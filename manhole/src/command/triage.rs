@@ -14,8 +14,9 @@ pub(super) static COMMAND: Command = Command {
         about: "what is wrong here, in ten lines, with the next command for each",
         args: &[],
         level: Level::View,
-        impact: Impact::Reads,
-        cost: "about 0.6 s, of which it sleeps 0.5 s; the commands it asks state theirs",
+        impact: Impact::Signals,
+        cost: "about 0.6 s, of which it sleeps 0.5 s; the commands it asks state theirs, \
+               and without level inspect no thread is interrupted",
         examples: &[],
         see_also: "",
     },
@@ -53,7 +54,10 @@ fn ask(command: &Command, ctx: &Context) -> Result<Option<Finding>, Failure> {
     let Run::Answer(function) = command.run else {
         return Ok(None);
     };
-    let answer = function(ctx, &Args::parse(&command.spec, &[])?)?;
+    // The threads are asked for their stacks once, by `stacks`.
+    let quiet = (command.spec.level == Level::View).then(|| "--no-signal".to_owned());
+    let quiet = quiet.filter(|_| command.spec.args.iter().any(|arg| arg.name == "no-signal"));
+    let answer = function(ctx, &Args::parse(&command.spec, quiet.as_slice())?)?;
     Ok(answer.verdict.map(|verdict| Finding {
         command: command.spec.name,
         verdict,

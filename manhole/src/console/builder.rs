@@ -246,7 +246,7 @@ impl Signal {
     }
 
     /// The number on this system.
-    fn number(self) -> i32 {
+    pub(super) fn number(self) -> i32 {
         use nix::libc;
         match self {
             Signal::USR1 => libc::SIGUSR1,

@@ -25,6 +25,8 @@ struct Recipe {
     cap: Option<(Level, &'static str)>,
     activate_on: Option<Signal>,
     routes: Routes,
+    signal: Option<Signal>,
+    app_crates: Vec<String>,
     log_to: Option<Lines>,
     audit: Option<Audit>,
     delay: Duration,
@@ -53,6 +55,8 @@ pub(super) fn remember(builder: &Builder, access: &Access) {
         cap: access.cap.zip(access.cap_reason),
         activate_on: builder.activate_on,
         routes: builder.routes.clone(),
+        signal: builder.signal,
+        app_crates: builder.app_crates.clone(),
         log_to: builder.log_to.clone(),
         audit: builder.audit.clone(),
         delay: builder.fork_delay.unwrap_or(DELAY),
@@ -83,6 +87,8 @@ fn reinstall() {
     builder.inherited = recipe.cap;
     builder.activate_on = recipe.activate_on;
     builder.routes.clone_from(&recipe.routes);
+    builder.signal = recipe.signal;
+    builder.app_crates.clone_from(&recipe.app_crates);
     builder.log_to.clone_from(&recipe.log_to);
     builder.audit.clone_from(&recipe.audit);
     if let Some(dir) = &recipe.dir {

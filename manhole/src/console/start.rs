@@ -162,6 +162,10 @@ fn launch(mut builder: Builder, environment: Environment) -> Arc<Inner> {
     let listener = log_line::listener(builder.audit.take());
     let mut state = State::new(name, builder.version.take(), access, listener);
     state.routes = std::mem::take(&mut builder.routes);
+    state.stacks.app_crates = std::mem::take(&mut builder.app_crates);
+    if let Some(signal) = builder.signal {
+        state.stacks.signal = signal.number();
+    }
     log_line::connect_messages(builder.log_to.clone());
     super::rights::watch();
     crate::app::activate();

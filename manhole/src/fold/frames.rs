@@ -95,6 +95,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader for a thread of its own: it knows neither the application's crates nor libraries.
+    #[cfg(test)]
     pub(super) fn alone() -> Self {
         Self {
             modules: &[],

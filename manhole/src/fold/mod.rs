@@ -1,9 +1,9 @@
 //! Stacks made readable: foreign frames folded, equal stacks merged, waits and roles named. Pure, and
 //! used by the console and by the client, with the same results.
 
-#![allow(dead_code, unused_imports)] // until `stacks` is a command
-
+mod answer;
 mod app;
+mod brief;
 mod ends;
 mod filter;
 mod frames;
@@ -23,12 +23,11 @@ mod verdict;
 mod waits;
 mod words;
 
+pub use answer::answer;
+pub(crate) use brief::{Brief, briefs};
 pub(crate) use filter::Filter;
-pub(crate) use roles::{Role, RoleKind};
-pub(crate) use waits::{LockKind, Wait, WaitKind};
 
-use crate::model::stack::{Dump, Folded, ThreadStack};
-use frames::Reader;
+use crate::model::stack::{Dump, Folded};
 use threads::Threads;
 
 /// What to show of a dump.
@@ -65,15 +64,24 @@ pub(crate) fn fold(dump: &Dump, options: &Options) -> Folded {
 }
 
 /// What a thread is for, as far as its stack tells.
-pub(crate) fn role(thread: &ThreadStack) -> Role {
+#[cfg(test)]
+fn role(thread: &ThreadStack) -> roles::Role {
     let items = Reader::alone().items(thread);
-    roles::role(thread, &items, &Wait::of(thread, &items))
+    roles::role(thread, &items, &waits::Wait::of(thread, &items))
 }
 
 /// What a thread waits for, as far as its system call and its stack tell.
-pub(crate) fn wait(thread: &ThreadStack) -> Wait {
-    Wait::of(thread, &Reader::alone().items(thread))
+#[cfg(test)]
+fn wait(thread: &ThreadStack) -> waits::Wait {
+    waits::Wait::of(thread, &Reader::alone().items(thread))
 }
+
+#[cfg(test)]
+use crate::model::stack::ThreadStack;
+#[cfg(test)]
+use frames::Reader;
+#[cfg(test)]
+use waits::LockKind;
 
 #[cfg(test)]
 mod tests;

@@ -257,7 +257,6 @@ pub enum Block {
     /// Data for programs only, under a name.
     Data(&'static str, Value),
     /// Threads with their stacks: their groups for people, everything for programs.
-    #[allow(dead_code)] // until `stacks` is a command
     Stacks(Box<Stacks>),
 }
 

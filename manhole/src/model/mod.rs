@@ -14,7 +14,6 @@ pub(crate) mod order;
 #[allow(dead_code)] // until `cpu` is a command
 pub mod profile;
 mod spec;
-#[allow(dead_code, unused_imports)] // until `stacks` is a command
 pub mod stack;
 
 pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};

@@ -122,7 +122,6 @@ pub enum Complete {
     /// The names of the commands.
     Commands,
     /// Thread ids and names.
-    #[allow(dead_code)] // the first commands that take threads come with stacks
     Threads,
     /// The names of environment variables.
     Environment,

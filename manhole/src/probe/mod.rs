@@ -18,7 +18,6 @@ pub(crate) mod limits;
 pub(crate) mod maps;
 pub(crate) mod memory;
 mod procfs;
-#[allow(dead_code)] // until `stacks` is a command
 pub(crate) mod stacks;
 pub(crate) mod threads;
 pub(crate) mod vitals;

@@ -179,7 +179,7 @@ impl<'a> Data<'a> {
                     set(&mut members, *key, Member::Json(Cow::Borrowed(value)));
                 }
                 Block::Stacks(found) => {
-                    for (key, value) in stacks::json(&found.dump, &found.folded) {
+                    for (key, value) in stacks::json(found) {
                         set(&mut members, key, Member::Json(Cow::Owned(value)));
                     }
                 }

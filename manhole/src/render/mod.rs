@@ -10,6 +10,7 @@ mod cell;
 pub mod collapsed;
 pub mod escape;
 pub mod expvar;
+pub mod goroutine;
 pub mod json;
 mod layout;
 pub(crate) mod mask;

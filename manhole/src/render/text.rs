@@ -115,7 +115,7 @@ fn block(block: &Block, out: &mut dyn Out) -> Result<(), Failure> {
             cell::put_bare(value, out)?;
             out.put("\n")
         }
-        Block::Stacks(data) => stacks::rows(&data.folded).iter().try_for_each(|row| {
+        Block::Stacks(data) => stacks::each_row(&data.folded, &mut |row| {
             out.put(&row.text)?;
             out.put("\n")
         }),

@@ -2,6 +2,7 @@
 
 mod application;
 mod console;
+mod crowd;
 #[path = "../deeds.rs"]
 mod deeds;
 mod family;
@@ -24,6 +25,7 @@ fn main() {
             .or_else(|| application::perform(name, words))
             .or_else(|| variables::perform(name, words))
             .or_else(|| process::perform(name, words))
+            .or_else(|| crowd::perform(name, words))
             .or_else(|| sandbox::perform(name, words))
             .or_else(|| recycle::perform(name, words))
             .or_else(|| family::perform(name, words, &mut consoles))

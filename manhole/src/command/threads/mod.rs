@@ -1,9 +1,11 @@
 //! `threads`: who is busy, who waits for a core, and what the others wait for, since when.
 //!
 //! It looks twice, half a second apart. Threads that did nothing and wait for the same thing share a
-//! line; JSON always lists them all. Which function a thread is in is the business of stacks; here
-//! the kernel tells the system call, the descriptor and the futex.
+//! line; JSON always lists them all. What a thread is for and which lock it wants, its stack tells,
+//! for which it is asked once; without that the kernel tells the system call, the descriptor and the
+//! futex.
 
+mod known;
 mod rows;
 mod verdict;
 pub(super) mod words;
@@ -20,6 +22,7 @@ use crate::{
     },
     render::units,
 };
+use known::Known;
 use std::time::Duration;
 
 /// Between the two looks.
@@ -30,18 +33,21 @@ pub(super) static COMMAND: Command = Command {
         name: "threads",
         group: Group::Question,
         about: "who is busy, who waits for a core, what the others wait for",
-        args: &[ArgSpec::flag(
-            "all",
-            "one line for every thread, nothing merged",
-        )],
+        args: &[
+            ArgSpec::flag("all", "one line for every thread, nothing merged"),
+            ArgSpec::flag(
+                "no-signal",
+                "interrupt nobody: no roles, and waits as the kernel calls them",
+            ),
+        ],
         level: Level::View,
-        impact: Impact::Reads,
-        cost: "0.5 s, nearly all of it asleep; about 60 us of reading /proc for each thread",
+        impact: Impact::Signals,
+        cost: "COST",
         examples: &[
             Example::new("threads", "the busy ones first, idle ones merged"),
             Example::new("threads --json", "every thread, in base units"),
         ],
-        see_also: "cgroup (throttling), fds (what the descriptors are)",
+        see_also: "stacks (what they do), cgroup (throttling), fds (what the descriptors are)",
     },
     triage: true,
     endpoints: &[],
@@ -50,7 +56,10 @@ pub(super) static COMMAND: Command = Command {
 
 fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
     let threads = look(ctx)?;
-    Ok(report(&threads, Cores::read().most(), args.flag("all")))
+    let known = Known::look(ctx, !args.flag("no-signal"));
+    ctx.check()?;
+    let cores = Cores::read().most();
+    Ok(report(&threads, &known, cores, args.flag("all")))
 }
 
 /// Looks twice, and at what each thread waits for.
@@ -75,7 +84,7 @@ fn look(ctx: &Context) -> Result<Threads, Failure> {
     Ok(threads)
 }
 
-fn report(threads: &Threads, cores: Option<f64>, all: bool) -> Answer {
+fn report(threads: &Threads, known: &Known, cores: Option<f64>, all: bool) -> Answer {
     let count = threads.list.len();
     let own = match threads.own {
         0 => String::new(),
@@ -86,18 +95,20 @@ fn report(threads: &Threads, cores: Option<f64>, all: bool) -> Answer {
         "{}{own}, cpu over {window}",
         plural(count, "thread")
     ));
-    let (severity, text) = verdict::verdict(threads, cores);
+    let (severity, text) = verdict::verdict(threads, known, cores);
     answer.verdict(severity, text);
-    let rows = rows::rows(threads, !all);
+    let rows = rows::rows(threads, known, !all);
     let merged = rows.len() < count;
     answer.push(Block::Table(rows::table(&rows)));
-    answer.push(Block::Table(rows::full_table(threads)));
+    answer.push(Block::Table(rows::full_table(threads, known)));
     answer.push(Block::Fields(figures(threads, cores)));
     answer.note(remark(threads, merged));
-    if threads.calls_hidden {
-        answer.note("waits are kernel functions: the process dropped root and may not read its own system calls");
+    match &known.missing {
+        Some(why) => answer.note(why.as_str()),
+        None if threads.calls_hidden && known.is_empty() => answer.note("waits are kernel functions: the process dropped root and may not read its own system calls"),
+        None => {}
     }
-    next(&mut answer, threads, merged);
+    next(&mut answer, threads, known, merged);
     answer
 }
 
@@ -126,7 +137,14 @@ fn remark(threads: &Threads, merged: bool) -> String {
     }
 }
 
-fn next(answer: &mut Answer, threads: &Threads, merged: bool) {
+fn next(answer: &mut Answer, threads: &Threads, known: &Known, merged: bool) {
+    if threads
+        .list
+        .iter()
+        .any(|thread| known.lock(thread).is_some())
+    {
+        answer.next("stacks");
+    }
     let waiting: f64 = threads
         .list
         .iter()

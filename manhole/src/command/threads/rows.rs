@@ -1,6 +1,6 @@
 //! Which threads deserve a line of their own, and which share one.
 
-use super::words;
+use super::{known::Known, words};
 use crate::{
     model::{Cell, Column, Show, Table, order},
     probe::threads::{Futex, State, Thread, Threads, Wait},
@@ -17,6 +17,7 @@ const IDLE_WAIT_NS: f64 = 100_000.0;
 pub(super) struct Row<'a> {
     threads: Vec<&'a Thread>,
     rank: Rank,
+    role: String,
     wait: String,
 }
 
@@ -30,19 +31,19 @@ enum Rank {
 }
 
 /// The lines, most interesting first; `merge` puts idle threads with the same wait together.
-pub(super) fn rows(threads: &Threads, merge: bool) -> Vec<Row<'_>> {
+pub(super) fn rows<'a>(threads: &'a Threads, known: &Known, merge: bool) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
     let mut idle: BTreeMap<(State, String), Vec<&Thread>> = BTreeMap::new();
     for thread in &threads.list {
-        let wait = words::wait(thread);
+        let wait = known.wait(thread);
         match is_busy(thread) || !merge {
-            true => rows.push(Row::new(vec![thread], wait)),
+            true => rows.push(Row::new(vec![thread], wait, known)),
             false => idle.entry((thread.state, wait)).or_default().push(thread),
         }
     }
     rows.extend(
         idle.into_iter()
-            .map(|((_, wait), threads)| Row::new(threads, wait)),
+            .map(|((_, wait), threads)| Row::new(threads, wait, known)),
     );
     order::sort_by(&mut rows, |a, b| {
         let cores = b.cores().total_cmp(&a.cores());
@@ -62,10 +63,13 @@ fn is_busy(thread: &Thread) -> bool {
         || thread.wait_ns_per_s.unwrap_or(0.0) >= IDLE_WAIT_NS
 }
 
-fn rank(thread: &Thread, busy: bool) -> Rank {
+fn rank(thread: &Thread, known: &Known, busy: bool) -> Rank {
     match &thread.wait {
         _ if matches!(thread.state, State::Uninterruptible | State::Stopped) => Rank::Bad,
         _ if busy => Rank::Busy,
+        _ if known.lock(thread).is_some() => Rank::Bad,
+        // What looks like a lock in the kernel is none, says the stack.
+        _ if known.get(thread).is_some_and(|brief| brief.idle) => Rank::Idle,
         Wait::Futex(Futex { mutex: true, .. }) => Rank::Bad,
         Wait::Futex(_) | Wait::Events(_) | Wait::Nothing | Wait::Unknown => Rank::Idle,
         _ => Rank::Waiting,
@@ -73,11 +77,12 @@ fn rank(thread: &Thread, busy: bool) -> Rank {
 }
 
 impl<'a> Row<'a> {
-    fn new(threads: Vec<&'a Thread>, wait: String) -> Self {
+    fn new(threads: Vec<&'a Thread>, wait: String, known: &Known) -> Self {
         let rank = threads
             .first()
-            .map_or(Rank::Idle, |thread| rank(thread, is_busy(thread)));
+            .map_or(Rank::Idle, |thread| rank(thread, known, is_busy(thread)));
         Self {
+            role: role(&threads, known),
             threads,
             rank,
             wait,
@@ -123,6 +128,10 @@ impl<'a> Row<'a> {
             Cell::text(words::names(
                 self.threads.iter().map(|thread| thread.name.as_str()),
             )),
+            match self.role.is_empty() {
+                true => Cell::Empty,
+                false => Cell::text(self.role.as_str()),
+            },
             Cell::or_unknown(self.sum(|thread| thread.cores), |cores| {
                 Cell::Percent(cores * 100.0)
             }),
@@ -137,11 +146,29 @@ impl<'a> Row<'a> {
     }
 }
 
+/// What these threads are for: of one `worker 2`, of several each kind once.
+fn role(threads: &[&Thread], known: &Known) -> String {
+    let mut briefs = threads.iter().filter_map(|thread| known.get(thread));
+    if let [_] = threads {
+        return briefs
+            .next()
+            .map_or(String::new(), |brief| brief.role.clone());
+    }
+    let mut kinds: Vec<&str> = Vec::new();
+    for brief in briefs {
+        if !brief.kind.is_empty() && !kinds.contains(&brief.kind) {
+            kinds.push(brief.kind);
+        }
+    }
+    kinds.join(", ")
+}
+
 /// The table for people.
 pub(super) fn table(rows: &[Row<'_>]) -> Table {
     let columns = [
         Column::new("tid", "tid"),
         Column::new("name", "name"),
+        Column::new("role", "role"),
         Column::new("cpu_percent", "cpu %"),
         Column::new("cpu_ns", "cpu total"),
         Column::new("wait_ns_per_s", "wait/s"),
@@ -155,7 +182,7 @@ pub(super) fn table(rows: &[Row<'_>]) -> Table {
 }
 
 /// The table for programs: every thread, whatever the text merges.
-pub(super) fn full_table(threads: &Threads) -> Table {
+pub(super) fn full_table(threads: &Threads, known: &Known) -> Table {
     let columns = [
         "tid",
         "name",
@@ -169,6 +196,8 @@ pub(super) fn full_table(threads: &Threads) -> Table {
         "still_least_ns",
         "still_most_ns",
         "wait",
+        "wait_class",
+        "lock",
         "wait_fd",
         "futex",
         "voluntary_switches",
@@ -180,11 +209,11 @@ pub(super) fn full_table(threads: &Threads) -> Table {
     threads
         .list
         .iter()
-        .for_each(|thread| table.row(full_cells(thread)));
+        .for_each(|thread| table.row(full_cells(thread, known)));
     table
 }
 
-fn full_cells(thread: &Thread) -> Vec<Cell> {
+fn full_cells(thread: &Thread, known: &Known) -> Vec<Cell> {
     let count = |value: Option<u64>| Cell::or_unknown(value, Cell::Count);
     let nanos = |value: Option<u64>| Cell::or_unknown(value, Cell::Nanos);
     // Beyond 2^53 not every program keeps a number whole.
@@ -195,13 +224,17 @@ fn full_cells(thread: &Thread) -> Vec<Cell> {
         Wait::Futex(futex) => (Cell::Empty, futex.address.map_or(Cell::Empty, hex)),
         _ => (Cell::Empty, Cell::Empty),
     };
+    let brief = known.get(thread);
+    let text = |text: &str| match text {
+        "" => Cell::Empty,
+        text => Cell::text(text),
+    };
     vec![
         Cell::Id(thread.tid.into()),
         Cell::text(thread.name.as_str()),
-        if thread.main {
-            Cell::text("main")
-        } else {
-            Cell::Empty
+        match thread.main {
+            true => Cell::text("main"),
+            false => text(brief.map_or("", |brief| &brief.role)),
         },
         Cell::text(thread.state.name()),
         Cell::or_unknown(thread.cores, |cores| Cell::Percent(cores * 100.0)),
@@ -211,11 +244,13 @@ fn full_cells(thread: &Thread) -> Vec<Cell> {
         nanos(thread.still_ns),
         nanos(interval.map(|interval| interval.least_ns)),
         nanos(interval.and_then(|interval| interval.most_ns)),
-        match words::wait(thread).as_str() {
+        match known.wait(thread).as_str() {
             "" => Cell::Empty,
             "-" => Cell::Unknown,
             wait => Cell::text(wait),
         },
+        text(brief.map_or("", |brief| brief.class)),
+        text(known.lock(thread).unwrap_or("")),
         fd,
         futex,
         count(thread.status.voluntary_switches),

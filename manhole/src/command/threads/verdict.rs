@@ -1,6 +1,6 @@
 //! The one sentence about the threads: who is stuck, who queues for a lock or a core, who is busy.
 
-use super::{super::sentence, words};
+use super::{super::sentence, known::Known, words};
 use crate::{
     model::Severity,
     probe::threads::{State, Thread, Threads, Wait},
@@ -14,8 +14,12 @@ const STUCK_NS: u64 = 1_000_000_000;
 const HOPELESS_NS: u64 = 10_000_000_000;
 
 /// Severity and sentence; `cores` is what the process may use at most.
-pub(super) fn verdict(threads: &Threads, cores: Option<f64>) -> (Severity, String) {
-    let found = [stuck(threads), lock(threads), starved(threads, cores)];
+pub(super) fn verdict(threads: &Threads, known: &Known, cores: Option<f64>) -> (Severity, String) {
+    let found = [
+        stuck(threads),
+        lock(threads, known),
+        starved(threads, cores),
+    ];
     let worst = found.iter().flatten().map(|(severity, _)| *severity).max();
     let mut parts: Vec<String> = found.into_iter().flatten().map(|(_, text)| text).collect();
     parts.push(busy(threads, cores));
@@ -51,17 +55,38 @@ fn stuck(threads: &Threads) -> Option<(Severity, String)> {
     ))
 }
 
-/// Several threads that wait for one mutex.
-fn lock(threads: &Threads) -> Option<(Severity, String)> {
-    let mut waiters: BTreeMap<u64, Vec<&Thread>> = BTreeMap::new();
-    for thread in &threads.list {
-        if let Wait::Futex(futex) = &thread.wait
-            && let (Some(address), true) = (futex.address, futex.mutex)
-        {
-            waiters.entry(address).or_default().push(thread);
+/// A lock, by what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lock<'a> {
+    /// Its letter: the stacks say that it is one.
+    Known(&'a str),
+    /// The futex that is waited on as locks are.
+    Probable(u64),
+}
+
+impl Lock<'_> {
+    /// The one that `thread` waits for.
+    fn of<'a>(thread: &Thread, known: &'a Known) -> Option<Lock<'a>> {
+        match (known.get(thread), &thread.wait) {
+            (Some(brief), _) => brief.lock.as_deref().map(Lock::Known),
+            (None, Wait::Futex(futex)) => {
+                let address = futex.address.filter(|_| futex.mutex);
+                address.map(Lock::Probable)
+            }
+            (None, _) => None,
         }
     }
-    let (address, queue) = waiters.into_iter().max_by_key(|(_, queue)| queue.len())?;
+}
+
+/// Several threads that wait for one lock.
+fn lock(threads: &Threads, known: &Known) -> Option<(Severity, String)> {
+    let mut waiters: BTreeMap<Lock<'_>, Vec<&Thread>> = BTreeMap::new();
+    for thread in &threads.list {
+        if let Some(lock) = Lock::of(thread, known) {
+            waiters.entry(lock).or_default().push(thread);
+        }
+    }
+    let (lock, queue) = waiters.into_iter().max_by_key(|(_, queue)| queue.len())?;
     let longest = queue.iter().filter_map(|thread| thread.still_ns).max()?;
     if queue.len() < 2 || longest < STUCK_NS {
         return None;
@@ -70,11 +95,15 @@ fn lock(threads: &Threads) -> Option<(Severity, String)> {
         true => Severity::Bad,
         false => Severity::Warn,
     };
-    let since = units::nanos(longest);
-    let text = format!(
-        "{} threads wait for what is probably one mutex ({address:#x}), the longest for {since}",
-        queue.len()
-    );
+    let (count, since) = (queue.len(), units::nanos(longest));
+    let text = match lock {
+        Lock::Known(letter) => format!(
+            "{count} threads wait for one lock ({letter}), the longest for {since}: see stacks"
+        ),
+        Lock::Probable(address) => format!(
+            "{count} threads wait for what is probably one mutex ({address:#x}), the longest for {since}"
+        ),
+    };
     Some((severity, text))
 }
 
@@ -154,7 +183,7 @@ mod tests {
             ..Threads::default()
         };
         assert_eq!(
-            verdict(&threads, Some(8.0)),
+            verdict(&threads, &Known::default(), Some(8.0)),
             (severity, expected.to_owned())
         );
     }
@@ -257,7 +286,7 @@ mod tests {
             cores: Some(0.8),
             ..Threads::default()
         };
-        let (severity, sentence) = verdict(&threads, Some(8.0));
+        let (severity, sentence) = verdict(&threads, &Known::default(), Some(8.0));
         assert_eq!(severity, Severity::Warn);
         assert!(sentence.starts_with(text), "{sentence}");
     }

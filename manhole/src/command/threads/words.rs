@@ -49,7 +49,7 @@ pub(super) fn family(name: &str) -> String {
 }
 
 /// Names of several threads on one line: families, the most frequent first, at most four.
-pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(in crate::command) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut families: BTreeMap<String, (usize, &str)> = BTreeMap::new();
     for name in names {
         families.entry(family(name)).or_insert((0, name)).0 += 1;

@@ -8,17 +8,32 @@ mod folded;
 mod json;
 
 pub use folded::{Folded, Full, FullFrame, Group, Line, Section, SectionKind};
-pub use json::{from_json, to_json};
+pub use json::{asked_from_json, asked_to_json, from_json, to_json};
 
 use std::sync::Arc;
 
 /// What an answer about stacks consists of.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Stacks {
+    /// How it is to be shown.
+    pub asked: Asked,
     /// What was read.
     pub dump: Dump,
     /// The same for people.
     pub folded: Folded,
+}
+
+/// How stacks are to be shown: what the caller asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Only these threads: ids, patterns for names, roles, with commas between them.
+    pub thread: Option<String>,
+    /// One by one, unfolded.
+    pub full: bool,
+    /// Of all threads only those that wait for work, with their stacks.
+    pub idle: bool,
+    /// Names with everything that belongs to them.
+    pub full_names: bool,
 }
 
 /// What every thread was doing at one moment.

@@ -371,7 +371,6 @@ fn a_thread_that_waits_is_unchanged_and_one_that_runs_is_not() {
 fn walk(most: usize) -> (Walk, Images) {
     let (registers, stack) = copy_of_here(most);
     let copied = Copied {
-        tid: 0,
         registers,
         stack: &stack,
         cut: stack.len() == most,

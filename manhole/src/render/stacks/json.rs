@@ -1,12 +1,14 @@
 //! Stacks for programs: what people see, by section and group, and the dump behind it.
 
 use super::super::cell;
-use crate::model::stack::{self, Dump, Folded, Full, Group, Line, Section};
+use crate::model::stack::{self, Full, Group, Line, Section, Stacks};
 use serde_json::{Map, Value, json};
 
-/// The fields of the data: the dump's, and `sections`.
-pub(in super::super) fn json(dump: &Dump, folded: &Folded) -> Map<String, Value> {
-    let mut fields = stack::to_json(dump);
+/// The fields of the data: the dump's, how it was asked for, and `sections`.
+pub(in super::super) fn json(stacks: &Stacks) -> Map<String, Value> {
+    let folded = &stacks.folded;
+    let mut fields = stack::to_json(&stacks.dump);
+    fields.insert("asked".to_owned(), stack::asked_to_json(&stacks.asked));
     if let Some(threads) = fields.get_mut("threads") {
         folded.full.iter().for_each(|full| describe(full, threads));
     }

@@ -10,7 +10,10 @@ mod wrap;
 pub(super) use json::json;
 
 use super::escape;
-use crate::model::stack::{Folded, Group, Line, Section};
+use crate::model::{
+    Failure,
+    stack::{Folded, Group, Line, Section},
+};
 use wrap::{WIDTH, wrapped};
 
 /// What a line shows.
@@ -20,8 +23,10 @@ pub enum Tone {
     Head,
     /// A function of the application.
     App,
-    /// Frames of others.
+    /// A function of others that is worth reading, or a remark in its place.
     Foreign,
+    /// A run of functions that are not.
+    Folded,
     /// Nothing: it stands between two groups.
     Blank,
 }
@@ -44,21 +49,41 @@ const NAMES: usize = 10;
 /// Most lines of tids, and of a summary.
 const LINES: usize = 2;
 
-/// The lines of `folded`.
-pub fn rows(folded: &Folded) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for section in &folded.sections {
-        if !rows.is_empty() {
+/// Hands the lines of `folded` to `sink`, a section or a thread at a time.
+///
+/// # Errors
+/// As `sink`.
+pub fn each_row(
+    folded: &Folded,
+    sink: &mut dyn FnMut(Row) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut above = false;
+    let mut part = |write: &dyn Fn(&mut Vec<Row>)| {
+        let mut rows = Vec::new();
+        if std::mem::replace(&mut above, true) {
             rows.push(row(Tone::Blank, String::new()));
         }
-        self::section(section, &mut rows);
+        write(&mut rows);
+        rows.into_iter().try_for_each(&mut *sink)
+    };
+    for section in &folded.sections {
+        part(&|rows| self::section(section, rows))?;
     }
     for thread in &folded.full {
-        if !rows.is_empty() {
-            rows.push(row(Tone::Blank, String::new()));
-        }
-        full::thread(thread, &mut rows);
+        part(&|rows| full::thread(thread, rows))?;
     }
+    Ok(())
+}
+
+/// All of them.
+#[cfg(test)]
+pub fn rows(folded: &Folded) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let all = each_row(folded, &mut |row| {
+        rows.push(row);
+        Ok(())
+    });
+    assert_eq!(all, Ok(()));
     rows
 }
 
@@ -147,7 +172,7 @@ fn line(line: &Line, place: usize) -> Row {
             role,
             top,
         } => row(
-            Tone::Foreign,
+            Tone::Folded,
             folded(*count, of, role.as_deref(), top, place),
         ),
         Line::Remark(text) => {

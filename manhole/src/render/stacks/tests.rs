@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{
     Cell,
-    stack::{Dump, Full, FullFrame, SectionKind, ThreadStack},
+    stack::{Dump, Full, FullFrame, SectionKind, Stacks, ThreadStack},
 };
 
 fn frame(name: &str, place: &str) -> Line {
@@ -289,7 +289,10 @@ fn programs_get_the_groups_with_their_facts_and_the_dump() {
         sections: vec![sections(SectionKind::Wait, "WAIT", "", vec![one])],
         ..Folded::default()
     };
-    let json = json(&Dump::default(), &folded);
+    let json = json(&Stacks {
+        folded,
+        ..Stacks::default()
+    });
     assert_eq!(
         json["sections"],
         serde_json::json!([{
@@ -389,7 +392,11 @@ fn unfolded_threads_come_one_by_one() {
         }],
         ..Dump::default()
     };
-    let json = json(&dump, &folded);
+    let json = json(&Stacks {
+        dump,
+        folded,
+        ..Stacks::default()
+    });
     assert_eq!(json["threads"][0]["role"], "blocking");
     assert_eq!(json["threads"][0]["doing"], "sleeps; probably holds lock A");
 }

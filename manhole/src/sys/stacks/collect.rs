@@ -141,7 +141,7 @@ impl Round {
             let Some(asked) = entry else { continue };
             let tid = asked.tid;
             if let Some(left) = place.answer(asked.generation) {
-                each(tid, Ok(copied(tid, &left, &self.area, index)));
+                each(tid, Ok(copied(&left, &self.area, index)));
                 place.slot.release(asked.generation);
             } else if let Some(missing) = asked.gave_up(now, &place.slot, &self.sender) {
                 each(tid, Err(missing));
@@ -183,13 +183,12 @@ impl Drop for Round {
     }
 }
 
-fn copied<'a>(tid: u32, left: &Left, area: &'a Area, index: usize) -> Copied<'a> {
+fn copied<'a>(left: &Left, area: &'a Area, index: usize) -> Copied<'a> {
     // SAFETY: the slot is ready and not released before the receiver returns, so nobody writes to
     // its memory; `copied` bytes of it were written, and it has STACK of them.
     let stack =
         unsafe { slice::from_raw_parts(area.stack(index), left.copied.min(super::area::STACK)) };
     Copied {
-        tid,
         registers: left.registers,
         stack,
         cut: left.is_cut(),

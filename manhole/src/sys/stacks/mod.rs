@@ -55,8 +55,6 @@ pub(crate) struct Registers {
 /// What a thread left in its slot.
 #[derive(Debug)]
 pub(crate) struct Copied<'a> {
-    /// Thread id.
-    pub tid: u32,
     /// Its registers.
     pub registers: Registers,
     /// Its stack from the stack pointer upwards; empty when it could not be read.

@@ -8,8 +8,8 @@ mod read;
 mod words;
 mod write;
 
-pub use read::from_json;
-pub use write::to_json;
+pub use read::{asked_from_json, from_json};
+pub use write::{asked_to_json, to_json};
 
 #[cfg(test)]
 mod tests;

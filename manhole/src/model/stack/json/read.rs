@@ -2,7 +2,7 @@
 //! is made of it, and what is wrong is named.
 
 use super::{
-    super::{Call, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
+    super::{Asked, Call, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
     words::{ANSWERS, ENDS, LINES, SYMBOLS, value},
 };
 use serde_json::{Map, Value};
@@ -55,6 +55,20 @@ pub fn from_json(data: &Value) -> Read<Dump> {
             .map(|name| short(name, "app_crates"))
             .collect::<Read<_>>()?,
         modules,
+    })
+}
+
+/// What the field `asked` beside a dump says.
+///
+/// # Errors
+/// The field that is malformed.
+pub fn asked_from_json(data: &Value) -> Read<Asked> {
+    let fields = object(data.get("asked").unwrap_or(&Value::Null), "asked")?;
+    Ok(Asked {
+        thread: optional(fields, "thread", short)?,
+        full: flag(fields, "full")?,
+        idle: flag(fields, "idle")?,
+        full_names: flag(fields, "full_names")?,
     })
 }
 

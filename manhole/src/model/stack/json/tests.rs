@@ -203,3 +203,22 @@ fn a_hostile_sender_is_bounded() {
         "threads.frames: the stacks are too long altogether"
     );
 }
+
+#[test]
+fn what_was_asked_comes_back() {
+    let check = |asked: Asked| {
+        let data = json!({"asked": asked_to_json(&asked)});
+        assert_eq!(asked_from_json(&data), Ok(asked));
+    };
+    check(Asked::default());
+    check(Asked {
+        thread: Some("4713,worker".to_owned()),
+        full: true,
+        idle: true,
+        full_names: true,
+    });
+    assert_eq!(
+        asked_from_json(&json!({})).unwrap_err(),
+        "asked: an object is wanted"
+    );
+}

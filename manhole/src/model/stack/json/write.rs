@@ -1,7 +1,7 @@
 //! From a dump to JSON.
 
 use super::{
-    super::{Call, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
+    super::{Asked, Call, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
     words::{ANSWERS, ENDS, LINES, SYMBOLS, word},
 };
 use serde_json::{Map, Value, json};
@@ -30,6 +30,16 @@ pub fn to_json(dump: &Dump) -> Map<String, Value> {
     add("frames", frames.into());
     add("threads", threads.into());
     fields
+}
+
+/// The field `asked` beside a dump.
+pub fn asked_to_json(asked: &Asked) -> Value {
+    json!({
+        "thread": asked.thread,
+        "full": asked.full,
+        "idle": asked.idle,
+        "full_names": asked.full_names,
+    })
 }
 
 /// Each different frame once.

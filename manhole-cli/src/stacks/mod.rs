@@ -1,0 +1,129 @@
+//! `stacks`, with names from the binary on this host where the process has only some.
+//!
+//! The console is asked once, for data: threads are not interrupted twice. What it could not or would
+//! not find out, lines and inlined functions above all, is read here, and then the library's own code
+//! folds and renders, so that the text is the one that the console would have sent. Where anything is
+//! odd about the data the console is asked for its text.
+
+mod parse;
+mod show;
+
+pub(crate) use parse::Found;
+pub(crate) use show::{print, text};
+
+use manhole::client::names::{Dump, Lines, Names, Symbols};
+
+use crate::{interrupt, progress::Progress, symbolize, target::Opened};
+
+/// The longest answer that is looked at; what it becomes in memory is some times as much.
+pub(crate) const CAP: usize = 48 << 20;
+
+/// Where the names are from, for the line that says what is looked at.
+const FROM_HERE: &str = "from the binary on this host";
+
+/// Whether `words` ask for stacks as people read them.
+pub(crate) fn is_meant(words: &[String]) -> bool {
+    let json = |word: &String| word == "--json";
+    words.first().is_some_and(|word| word == "stacks") && !words.iter().any(json)
+}
+
+/// The same question, for data.
+pub(crate) fn question(words: &[String]) -> Vec<String> {
+    let mut words = words.to_vec();
+    // Behind a "--" it would be an argument.
+    words.insert(1, "--json".to_owned());
+    words
+}
+
+/// Adds what can be read here to the names of `found`; what it knows better stays. Where nothing can
+/// be read it is as it was.
+pub(crate) fn improve(found: &mut Found, opened: &Opened, progress: &mut Progress) {
+    if !is_poor(&found.dump) {
+        return;
+    }
+    let before = found.dump.names.clone();
+    let pid = opened.client.pid();
+    let read = symbolize::symbolize(&mut found.dump, pid, progress, &interrupt::requested);
+    if read.is_ok() && is_better(&found.dump.names, &before) {
+        found.source = Some(FROM_HERE);
+    }
+}
+
+/// Whether there is something to name, and more to know of it than the process found out.
+fn is_poor(dump: &Dump) -> bool {
+    symbolize::is_worthwhile(dump) && dump.threads.iter().any(|thread| !thread.frames.is_empty())
+}
+
+fn is_better(new: &Names, old: &Names) -> bool {
+    let rank = |names: &Names| {
+        let lines = match names.lines {
+            Lines::Known => 2,
+            Lines::Some => 1,
+            _ => 0,
+        };
+        (lines, names.symbols == Symbols::Known, names.named)
+    };
+    rank(new) > rank(old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a console answers to `stacks --json`.
+    pub(super) const ANSWER: &str = r#"{"command":"stacks","elapsed_ns":4000000,
+        "process":{"name":"shop","pid":7,"host":"web"},"verdict":{"severity":"ok","text":"x"},
+        "data":{"asked":{"thread":null,"full":false,"idle":false,"full_names":false},
+        "taken_unix_ns":1795270831123456789,"took_ns":3000000,
+        "names":{"named":1,"symbols":"known","lines":"known"},"app_crates":["shop"],
+        "modules":[{"path":"/usr/bin/shop","binary":true,"start":"0x1000","end":"0x9000","bias":"0x1000"}],
+        "frames":[{"address":"0x2000","module":0,"inlines_known":true,
+            "functions":[{"name":"shop::price","file":"/build/shop/src/main.rs","line":14}]}],
+        "threads":[
+            {"tid":7,"name":"shop","main":true,"state":"S","answer":"stack","end":"root",
+             "call":{"number":230,"arguments":[]}},
+            {"tid":8,"name":"w","state":"R","answer":"stack","end":"root","frames":[0]}]}}"#;
+
+    /// The same, read.
+    pub(super) fn found() -> Found {
+        Found::parse(ANSWER.as_bytes()).unwrap()
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn only_stacks_for_people_are_ours() {
+        let check = |line: &str, expected: bool| assert_eq!(is_meant(&words(line)), expected);
+        check("stacks", true);
+        check("stacks --full --thread 7", true);
+        check("stacks --json", false);
+        check("threads", false);
+        check("", false);
+        assert_eq!(
+            question(&words("stacks --full")),
+            words("stacks --json --full")
+        );
+    }
+
+    #[test]
+    fn names_are_looked_for_where_some_are_missing() {
+        let with = |lines| {
+            let mut dump = found().dump;
+            dump.names.lines = lines;
+            dump
+        };
+        assert!(!is_poor(&with(Lines::Known)));
+        assert!(is_poor(&with(Lines::Absent)) && is_poor(&with(Lines::Some)));
+        let mut without = with(Lines::Absent);
+        without
+            .threads
+            .iter_mut()
+            .for_each(|thread| thread.frames.clear());
+        assert!(!is_poor(&without), "nobody was asked");
+        let better = |new, old| is_better(&with(new).names, &with(old).names);
+        assert!(better(Lines::Some, Lines::Absent));
+        assert!(!better(Lines::Absent, Lines::NotRead));
+    }
+}
