@@ -27,7 +27,7 @@ fn of_lines(lines: Lines) -> Option<String> {
     match lines {
         Lines::Known | Lines::NotRead => None,
         Lines::Some => Some(
-            "time ran out for some inlined functions and lines: manhole-cli on this host, or stacks --lines"
+            "time ran out for some inlined functions and lines: stacks --lines, manhole-cli on this host"
                 .to_owned(),
         ),
         Lines::Absent => Some(format!(
@@ -40,8 +40,8 @@ fn of_lines(lines: Lines) -> Option<String> {
                 .to_owned(),
         ),
         Lines::TooDear { ns, bytes } => Some(format!(
-            "inlined functions and lines: manhole-cli on this host, or stacks --lines ({}, {} for a moment),\n\
-             or less of them:  build with   {DEBUG}",
+            "inlined functions and lines: stacks --lines ({}, {} for a moment),\n\
+             manhole-cli on this host, or build with   {DEBUG}",
             seconds(ns),
             mebibytes(bytes)
         )),

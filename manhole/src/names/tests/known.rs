@@ -8,6 +8,8 @@ use crate::{
 use nix::libc;
 use std::hint::black_box;
 
+const LINE_OF_INNERMOST: u32 = line!() + 4;
+
 #[inline(always)]
 fn innermost(number: u64) -> u64 {
     black_box(number).wrapping_mul(3)
@@ -22,7 +24,6 @@ fn middle(number: u64) -> u64 {
 fn outermost(number: u64) -> u64 {
     middle(black_box(number)).wrapping_add(2)
 }
-const LINE_OF_INNERMOST: u32 = 10;
 
 /// A function at home in the program itself, and its module.
 fn here() -> (u64, Module) {
@@ -54,7 +55,10 @@ fn inlined_functions_and_lines_are_found() {
     let inner = &frame.functions[0];
     assert_eq!(inner.line, Some(LINE_OF_INNERMOST));
     let place = crate::names::place(inner.file.as_deref().unwrap(), inner.line);
-    assert_eq!(place, "src/names/tests/known.rs:10");
+    assert_eq!(
+        place,
+        format!("src/names/tests/known.rs:{LINE_OF_INNERMOST}")
+    );
     // The outermost by its symbol, which is in the file.
     let outer = &frame.functions[2];
     let symbol = outer.mangled.as_deref().unwrap();
