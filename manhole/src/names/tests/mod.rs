@@ -1,6 +1,8 @@
 //! Names of real addresses: of this very program, of libc, of files that are broken in every way.
 
+mod broken;
 mod known;
+mod others;
 
 use super::{Files, OnDisk, Wanted, name, open_file};
 use crate::model::stack::{Dump, Frame, Module, ThreadStack};
