@@ -51,7 +51,8 @@ pub(super) static COMMAND: Command = Command {
         ],
         level: Level::Inspect,
         impact: Impact::Signals,
-        cost: "COST",
+        cost: "20 ms for a hundred threads, 0.1 s for a thousand; each is interrupted for about 4 us, none is \
+               stopped; lines and inlined functions take at most 0.3 s and 64 MiB more, unless --lines is given",
         examples: &[
             Example::new("stacks", "all threads, equal ones merged"),
             Example::new("stacks --thread worker", "the workers of tokio's runtimes"),

@@ -42,7 +42,8 @@ pub(super) static COMMAND: Command = Command {
         ],
         level: Level::View,
         impact: Impact::Signals,
-        cost: "COST",
+        cost: "0.5 s, nearly all of it asleep; about 60 us of reading /proc for each thread; from level inspect \
+               on each is also asked for its stack, which interrupts it for about 4 us and takes us 0.1 ms",
         examples: &[
             Example::new("threads", "the busy ones first, idle ones merged"),
             Example::new("threads --json", "every thread, in base units"),
