@@ -179,8 +179,8 @@ fn the_demo_is_a_tour_of_six_steps_with_real_figures() {
     let mut rest = text;
     for (step, (command, shown)) in [
         ("triage", "threads"),
+        ("stacks", "demo::"),
         ("threads", "cpu %"),
-        ("vars http.*", "http.requests"),
         ("memory", "resident"),
         ("gc run", "says it freed"),
         ("vars set pricing.batch 64", "32 -> 64"),

@@ -150,7 +150,9 @@ fn hints_show_what_could_follow() {
     // They are dim; where there are no colours they would be mistaken for what was typed.
     let mut attached = Attached::with(&mut victim, state.path(), &[]);
     attached.terminal.type_keys("vars set");
-    attached.terminal.expect("vars set NAME VALUE [HOLD...]");
+    attached
+        .terminal
+        .expect("vars set NAME VALUE [for DURATION | forever]");
     attached.terminal.type_keys("\x15tri");
     attached.terminal.expect("triage");
     attached.run("", "ERR unknown tri: ");

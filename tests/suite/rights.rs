@@ -3,6 +3,7 @@
 
 use crate::{service, setup};
 use manhole_tests::{conn::Conn, http, procfs, text, victim::Victim, wait};
+use std::{thread, time::Duration};
 
 /// What gives up rights in the calling thread alone, as sandboxing libraries do.
 const CONFINE: &str = "refuse EPERM perf_event_open";
@@ -16,6 +17,8 @@ fn check(ask: impl Fn(&mut Victim) -> String, before: &str) {
     victim.tell("variables good");
     let said = ask(&mut victim);
     assert!(said.contains(before), "{said}");
+    // A look holds for a millisecond; the one before the call above must be older than that.
+    thread::sleep(Duration::from_millis(5));
     victim.tell(CONFINE);
     let said = ask(&mut victim);
     assert!(
