@@ -4,7 +4,7 @@ use crate::{
     cli::{CLI, cli, ends_with, word},
     service, setup,
 };
-use manhole_tests::{peers::Peer, scratch::Scratch};
+use manhole_tests::{peers::Peer, scratch::Scratch, text};
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -49,6 +49,8 @@ fn a_dump_is_a_private_directory_with_a_readme_and_a_manifest() {
     }
     for file in [
         "triage.txt",
+        "stacks.txt",
+        "stacks.json",
         "threads.json",
         "memory.txt",
         "vars.json",
@@ -68,6 +70,40 @@ fn a_dump_is_a_private_directory_with_a_readme_and_a_manifest() {
         "{}",
         again.stderr
     );
+}
+
+/// Threads are asked once for both files, and each has its place in the manifest.
+#[test]
+fn stacks_are_in_a_dump_for_people_and_for_programs() {
+    let mut victim = service();
+    let socket = victim.socket();
+    let asked = || {
+        let audit = text::run(&socket, "audit");
+        audit.lines().filter(|line| line.contains("stacks")).count()
+    };
+    let scratch = Scratch::new();
+    let dir = scratch.join("dump");
+    let outcome = cli(["dump", &word(&socket), "-o", &word(&dir)]).run("");
+    ends_with(0, &outcome);
+    assert_eq!(asked(), 1, "{}", text::run(&socket, "audit"));
+    let read = |name: &str| fs::read_to_string(dir.join(name)).expect(name);
+    assert!(read("stacks.txt").starts_with("# stacks victim["));
+    let json: Value = serde_json::from_str(&read("stacks.json")).expect("JSON");
+    assert!(json["data"]["threads"].is_array(), "{json}");
+    let listed = manifest(&dir)["files"].clone();
+    let files: Vec<&Value> = listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|record| {
+            record["file"]
+                .as_str()
+                .is_some_and(|file| file.starts_with("stacks."))
+        })
+        .collect();
+    assert_eq!(files.len(), 2, "{listed}");
+    let plan = cli(["dump", &word(&socket), "--plan"]).run("");
+    assert!(plan.text().contains("stacks.txt"), "{}", plan.text());
 }
 
 #[test]

@@ -72,7 +72,7 @@ const STEPS: [Step; 6] = [
         question: "Who waits for whom? Works while the runtime is stuck.",
         line: "stacks",
         way: Way::Netcat,
-        rows: 8,
+        rows: 6,
         report: true,
         pause: 0,
     },
@@ -157,7 +157,8 @@ fn show(step: &Step, opened: &mut Opened, options: &Options) -> Result<Option<Ki
     let words = commands.into_iter().next().unwrap_or_default();
     let patience = Patience::of(options.timeout.unwrap_or(LONGEST));
     let (text, outcome) = match opened.client.collect(&words, patience, CAP) {
-        Ok((answer, _)) => (excerpt(&answer, step.rows), None),
+        Ok((answer, _)) if step.line == "stacks" => (stacks(&answer, step.rows), None),
+        Ok((answer, _)) => (excerpt(&answer, 0, step.rows), None),
         Err(CallError::Failed(failure)) => {
             let text = display::failure(&failure, &Terminal::stdout(options));
             (format!("{text}\n"), Some(Kind::Failed))
@@ -187,13 +188,24 @@ fn quoted(line: &str) -> String {
     }
 }
 
-/// The lines that say something, as a person reads them.
-fn excerpt(answer: &[u8], rows: usize) -> String {
+/// The first group of stacks, whose verdict stood in `triage`, and what the look at them took.
+fn stacks(answer: &[u8], rows: usize) -> String {
+    let text = String::from_utf8_lossy(answer);
+    let provenance = text.lines().next().unwrap_or_default();
+    let about = provenance.split_once("Z: ").map_or("", |(_, about)| about);
+    let took = about.split(';').next().unwrap_or_default();
+    let took = format!("   (of {took}; nobody was stopped)\n");
+    excerpt(answer, 1, rows) + &escape(took.trim_end()) + "\n"
+}
+
+/// The lines that say something, as a person reads them: `rows` of them, without the first `skip`.
+fn excerpt(answer: &[u8], skip: usize, rows: usize) -> String {
     let text = String::from_utf8_lossy(answer);
     let telling = text
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty());
     telling
+        .skip(skip)
         .take(rows)
         .map(|line| format!("{}\n", escape(line)))
         .collect()
@@ -224,10 +236,18 @@ mod tests {
     fn an_excerpt_has_what_a_person_reads_first() {
         let answer = b"# threads x[1]: 3\nAll is well.\n\n  tid  name\n    1  a\x1b[1m\n    2  b\n# next: x\n";
         assert_eq!(
-            excerpt(answer, 3),
+            excerpt(answer, 0, 3),
             "All is well.\n  tid  name\n    1  a\\x1b[1m\n"
         );
-        assert_eq!(excerpt(b"", 3), "");
+        assert_eq!(excerpt(answer, 2, 1), "    1  a\\x1b[1m\n");
+        assert_eq!(excerpt(b"", 0, 3), "");
+        let answer =
+            b"# stacks x[1] h 2026-11-21T03:12:44Z: 8 threads in 2 ms, all answered; names, 3 ms\n\
+            Two wait.\n\nWAIT\n   2  w\n";
+        assert_eq!(
+            stacks(answer, 1),
+            "WAIT\n   (of 8 threads in 2 ms, all answered; nobody was stopped)\n"
+        );
     }
 
     #[test]

@@ -75,7 +75,7 @@ const START: &str = "  (start)\n";
 
 #[test]
 fn who_is_in_the_function_behind_the_line_probably_holds_the_lock() {
-    let page = "checkout::flush::page | /srv/src/flush.rs";
+    let page = "checkout::flush::page | /srv/checkout/src/flush.rs";
     let text = [
         waits(1, 0x10, &format!("{page}:7"), START),
         waits(2, 0x10, &format!("{page}:7"), START),
