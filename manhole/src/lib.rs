@@ -93,7 +93,10 @@ pub mod fuzzing {
 
     /// Names, in a place of their own.
     pub mod names {
-        pub use crate::names::{crate_of, demangle, is_derive, origin, place, short};
+        pub use crate::names::{
+            Files, Quality, Wanted, crate_of, demangle, is_derive, name, open_file, origin, place,
+            short,
+        };
     }
 }
 

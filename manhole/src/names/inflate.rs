@@ -13,6 +13,8 @@ use miniz_oxide::inflate::{
 const HEADER: usize = 24;
 /// The header's word for zlib.
 const ZLIB: u32 = 1;
+/// A byte of a stream stands for no more than this number of them.
+const DENSEST: u64 = 1032;
 /// Bytes that are inflated per millisecond, as measured for release builds on a slow machine.
 const PER_MS: u64 = 200_000;
 
@@ -36,7 +38,7 @@ pub(super) fn size(elf: &Elf) -> Option<u64> {
     let mut compressed = sections.filter(|section| section.is_compressed());
     compressed.try_fold(0_u64, |sum, section| {
         let header = elf.compressed(section, HEADER as u64)?;
-        let size = inflated_size(&header)?;
+        let size = inflated_size(&header, section)?;
         Some(sum.saturating_add(size))
     })
 }
@@ -58,15 +60,16 @@ pub(super) fn section<'a>(elf: &'a Elf, name: &str) -> Data<'a> {
     data.unwrap_or(Data::nothing())
 }
 
-/// What the header says, if the stream is one of zlib.
-fn inflated_size(header: &[u8]) -> Option<u64> {
+/// What the header says, if the stream is one of zlib and can be that long.
+fn inflated_size(header: &[u8], section: &Section) -> Option<u64> {
     let is_zlib = u32_at(header, 0)? == ZLIB;
-    is_zlib.then(|| u64_at(header, 8)).flatten()
+    let size = u64_at(header, 8)?;
+    (is_zlib && size / DENSEST <= section.size).then_some(size)
 }
 
 fn inflate(elf: &Elf, section: &Section) -> Option<Vec<u8>> {
     let stream = elf.compressed(section, section.size)?;
-    let size = usize::try_from(inflated_size(&stream)?).ok()?;
+    let size = usize::try_from(inflated_size(&stream, section)?).ok()?;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).ok()?;
     bytes.resize(size, 0);
