@@ -4,7 +4,7 @@
 use crate::scratch;
 use serde_json::Value;
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     sync::{Mutex, OnceLock, PoisonError},
 };
@@ -14,7 +14,9 @@ use std::{
 pub enum Build {
     /// The profile `release`: no frame pointers, line tables.
     Release,
-    /// The same program without any symbol, by `strip` of binutils.
+    /// The same program without debug information, by `strip` of binutils: cargo's own default.
+    Plain,
+    /// The same without any symbol.
     Stripped,
     /// The profile `abort`: a panic ends the process; a symbol table, no debug information.
     Abort,
@@ -37,7 +39,8 @@ pub fn stacked(build: Build) -> PathBuf {
     match build {
         Build::Release => profile("release").program,
         Build::Abort => profile("abort").program,
-        Build::Stripped => stripped(),
+        Build::Plain => stripped(&PLAIN, "plain", "--strip-debug"),
+        Build::Stripped => stripped(&STRIPPED, "stripped", "--strip-all"),
     }
 }
 
@@ -106,21 +109,21 @@ fn build(profile: &str) -> Built {
     }
 }
 
-#[track_caller]
-fn stripped() -> PathBuf {
-    static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
-    let make = || {
-        let whole = profile("release").program;
-        let small = scratch::own("stripped").join("stacked");
-        strip(&whole, &small);
-        small
-    };
-    STRIPPED.get_or_init(make).clone()
-}
+static PLAIN: OnceLock<PathBuf> = OnceLock::new();
+static STRIPPED: OnceLock<PathBuf> = OnceLock::new();
 
 #[track_caller]
-fn strip(from: &Path, to: &Path) {
-    let strip = crate::peers::find("strip");
-    let done = Command::new(strip).arg("-o").arg(to).arg(from).status();
-    assert!(done.is_ok_and(|status| status.success()), "strip {from:?}");
+fn stripped(done: &OnceLock<PathBuf>, name: &str, how: &str) -> PathBuf {
+    let strip = || {
+        let (whole, less) = (profile("release").program, scratch::own(name));
+        let less = less.join("stacked");
+        let mut strip = Command::new(crate::peers::find("strip"));
+        let done = strip.args([how, "-o"]).arg(&less).arg(&whole).status();
+        assert!(
+            done.is_ok_and(|status| status.success()),
+            "strip {how} {whole:?}"
+        );
+        less
+    };
+    done.get_or_init(strip).clone()
 }

@@ -1,6 +1,6 @@
 //! What `stacks` answers, read by a program, and what it has to say of threads in known places.
 
-use crate::text;
+use crate::{text, wait};
 use serde_json::Value;
 use std::path::Path;
 
@@ -75,12 +75,26 @@ impl Look {
         threads.filter_map(|thread| Some((thread, place(&thread.name)?)))
     }
 
-    /// Requires that `count` threads stand where their names say, each complete to its root.
+    /// Looks until all of `count` threads have answered, and requires that each stands where its
+    /// name says, complete to its root. One that waits for a core longer than is waited for it does
+    /// not answer: on a busy machine that is nobody's fault.
     ///
     /// # Panics
-    /// With the first that does not.
+    /// With the first that stands elsewhere.
     #[track_caller]
-    pub fn expect_known(&self, count: usize) {
+    pub fn expect_known(socket: &Path, count: usize) -> Self {
+        wait::until("every thread has answered", || {
+            let look = Self::take(socket, "");
+            let silent = |thread: &Thread| thread.answer == "silent";
+            (!look.threads.iter().any(silent)).then(|| {
+                look.all_known(count);
+                look
+            })
+        })
+    }
+
+    #[track_caller]
+    fn all_known(&self, count: usize) {
         let known: Vec<_> = self.known().collect();
         assert_eq!(known.len(), count, "{:?}", self.names());
         for (thread, place) in known {

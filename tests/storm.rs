@@ -1,6 +1,13 @@
 //! `stacks` again and again while a process is in uproar, and what became of both.
 
-use crate::{procfs, stacks::Look, text, victim::Setup, victim::Victim, wait};
+use crate::{
+    procfs,
+    stacks::{Look, Thread},
+    text,
+    victim::Setup,
+    victim::Victim,
+    wait,
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -59,6 +66,8 @@ pub struct Report {
     pub answers: BTreeMap<String, usize>,
     /// Stacks of threads that answered, by where they end.
     pub ends: BTreeMap<String, usize>,
+    /// The incomplete ones: thread, answer, end, and the function at the leaf.
+    pub incomplete: BTreeMap<String, usize>,
     /// From the request to the end of the reply, sorted.
     pub times: Vec<Duration>,
     /// What the process did meanwhile, and the signals it sent and got.
@@ -139,6 +148,18 @@ fn footprint(victim: &Victim) -> (usize, usize, u64) {
     )
 }
 
+/// What is to be said of a stack that is not complete.
+fn in_words(thread: &Thread) -> String {
+    let name = thread.name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let doubt = if thread.uncertain { " uncertain" } else { "" };
+    let leaf = thread.functions().next().unwrap_or("?");
+    let frames = thread.frames.len();
+    format!(
+        "{name} {}, {frames} frames to {}{doubt}, in {leaf}",
+        thread.answer, thread.end
+    )
+}
+
 /// `a=1 b=2`.
 fn numbers(text: &str) -> BTreeMap<String, u64> {
     let words = text.split(' ').filter_map(|word| word.split_once('='));
@@ -183,7 +204,10 @@ impl Report {
                 _ => {}
             }
             self.asked += 1;
-            self.complete += usize::from(thread.complete());
+            match thread.complete() {
+                true => self.complete += 1,
+                false => *self.incomplete.entry(in_words(thread)).or_default() += 1,
+            }
         }
         self.check_known(&look);
     }
@@ -293,6 +317,11 @@ impl fmt::Display for Report {
             self.complete_percent(),
             self.ends
         )?;
+        let mut incomplete: Vec<_> = self.incomplete.iter().collect();
+        incomplete.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (what, count) in incomplete.into_iter().take(12) {
+            writeln!(f, "  {count:>5}     {what}")?;
+        }
         writeln!(
             f,
             "meanwhile   {}",

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How many keep a core busy, however many there are.
-const BUSY: usize = 2;
+const BUSY: usize = 1;
 /// Depths go from this one to the deepest.
 const SHALLOWEST: usize = 5;
 const STACK: usize = 256 << 10;

@@ -9,7 +9,25 @@ use std::sync::{
 use tokio::runtime::Builder;
 
 /// What the service's handlers want; somebody has it for ever.
-static CACHE: Mutex<u64> = Mutex::new(0);
+static CACHE: Cache = Cache(Mutex::new(0));
+
+struct Cache(Mutex<u64>);
+
+impl Cache {
+    #[inline(never)]
+    fn lookup(&self, key: u64) -> u64 {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::hint::black_box(*held) ^ key
+    }
+
+    /// Takes it and sleeps, and sleeps.
+    #[inline(never)]
+    fn refresh(&self, taken: &mpsc::Sender<()>) -> u64 {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = taken.send(()); // the other side waits for it
+        leaves::wait_sleep(*held)
+    }
+}
 
 pub(crate) fn perform(name: &str, words: &[&str]) -> Option<Answer> {
     Some(match name {
@@ -27,9 +45,7 @@ fn take() -> Answer {
     }
     let (ready, taken) = mpsc::channel();
     known::start("hoarder".to_owned(), move || {
-        let _held = CACHE.lock();
-        let _ = ready.send(()); // the other side waits for it
-        leaves::wait_sleep(0);
+        std::hint::black_box(CACHE.refresh(&ready));
     })?;
     taken
         .recv()
@@ -65,11 +81,5 @@ fn single() -> Answer {
 
 async fn handle(key: u64) {
     tokio::task::yield_now().await;
-    std::hint::black_box(lookup(key));
-}
-
-#[inline(never)]
-fn lookup(key: u64) -> u64 {
-    let cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    std::hint::black_box(*cache) ^ key
+    std::hint::black_box(CACHE.lookup(key));
 }

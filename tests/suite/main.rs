@@ -38,9 +38,16 @@ mod smuggling;
 mod splits;
 mod squatters;
 mod stacks_command;
+mod stacks_known;
+mod stacks_odd;
+mod stacks_signal;
+mod stacks_storm;
 mod strangers;
 
-use manhole_tests::victim::{Setup, Victim};
+use manhole_tests::{
+    built::{self, Build},
+    victim::{Setup, Victim},
+};
 
 /// A victim that is not started yet.
 fn setup() -> Setup {
@@ -54,4 +61,10 @@ fn service() -> Victim {
     victim.tell("register good");
     victim.tell("variables good");
     victim
+}
+
+/// A victim whose threads stand in known places, as people ship it; not started yet.
+#[track_caller]
+fn stacked(build: Build) -> Setup {
+    Setup::new(built::stacked(build))
 }

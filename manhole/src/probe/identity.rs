@@ -101,11 +101,6 @@ impl Credentials {
         Self::parse(&text("/proc/self/status").unwrap_or_default())
     }
 
-    /// Of the calling thread; 10 us.
-    pub(crate) fn of_this_thread() -> Self {
-        Self::parse(&text("/proc/thread-self/status").unwrap_or_default())
-    }
-
     /// Of a thread of this process; 10 us.
     pub(crate) fn of_thread(tid: u32) -> Self {
         Self::parse(&text(format!("/proc/self/task/{tid}/status")).unwrap_or_default())

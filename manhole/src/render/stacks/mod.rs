@@ -14,7 +14,7 @@ use crate::model::{
     Failure,
     stack::{Folded, Group, Line, Section},
 };
-use wrap::{WIDTH, wrapped};
+use wrap::{LEAST, WIDTH, wrapped};
 
 /// What a line shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,10 +129,20 @@ fn group(group: &Group, names: usize, rows: &mut Vec<Row>) {
     let lead = format!("{count:>4}  {name:<names$}  ");
     let tids = group.tids.iter().map(|tid| format!("{tid} "));
     let tids: Vec<String> = tids.collect();
-    let mut lines = wrapped(&lead, 6 + names + 2, tids.iter().map(String::as_str), LINES);
-    if let (Some(last), false) = (lines.last_mut(), group.doing.is_empty()) {
-        last.push_str("   ");
-        last.push_str(&escape::one_line(&group.doing));
+    let indent = 6 + names + 2;
+    let ids = |lead: &str| wrapped(lead, indent, tids.iter().map(String::as_str), LINES);
+    let mut lines = match lead.chars().count() + LEAST <= WIDTH {
+        true => ids(&lead),
+        // Long names have a line for themselves.
+        false => [vec![lead.trim_end().to_owned()], ids(&" ".repeat(indent))].concat(),
+    };
+    let doing = escape::one_line(&group.doing);
+    match lines.last_mut() {
+        Some(last) if last.chars().count() + 3 + doing.chars().count() <= WIDTH => {
+            last.push_str(&format!("   {doing}"));
+            last.truncate(last.trim_end().len());
+        }
+        _ => lines.push(format!("{:indent$}{doing}", "")),
     }
     rows.extend(lines.into_iter().map(|line| row(Tone::Head, line)));
     let frames = group.lines.iter().filter_map(|line| match line {

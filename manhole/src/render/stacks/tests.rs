@@ -227,6 +227,28 @@ fn many_threads_take_two_lines() {
 }
 
 #[test]
+fn long_names_and_what_is_done_get_lines_of_their_own() {
+    let names = "w1-rwlock-13, w211-rwlock-13, w421-rwlock-13, w631-rwlock-13, w841-rwlock-13";
+    let doing = "reads from 10.2.0.9:5432 (fd 31)";
+    let tids: Vec<u32> = (1_000_001..1_000_006).collect();
+    let groups = vec![
+        group(&tids, names, "", &[]),
+        group(&tids[..2], names, doing, &[]),
+    ];
+    check(
+        vec![sections(SectionKind::Wait, "WAIT", "", groups)],
+        &[
+            "WAIT   7 threads",
+            &format!("   5  {names}"),
+            &format!("{:58}1000001 1000002 1000003 1000004 1000005", ""),
+            &format!("   2  {names}"),
+            &format!("{:58}1000001 1000002", ""),
+            &format!("{:58}{doing}", ""),
+        ],
+    );
+}
+
+#[test]
 fn crates_that_do_not_fit_are_counted() {
     let of: Vec<String> = (0..30).map(|number| format!("crate_{number}")).collect();
     let of: Vec<&str> = of.iter().map(String::as_str).collect();

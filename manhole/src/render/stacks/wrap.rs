@@ -3,7 +3,7 @@
 /// Columns of a line.
 pub(super) const WIDTH: usize = 100;
 /// The least room for words in a line, however long what stands before them is.
-const LEAST: usize = 24;
+pub(super) const LEAST: usize = 24;
 
 /// `words` behind `lead`, in lines of [`WIDTH`]; further lines are indented by `indent`. What would
 /// begin a line beyond `most` is counted: `and 37 more`. Words bring their separators with them.
