@@ -5,6 +5,7 @@
 //! [`provider`] tells. [`info`] walks the free lists under the arena locks, up to 0.7 s on a
 //! fragmented heap of 4 GiB, and whoever allocates meanwhile waits; [`trim`] likewise.
 
+#[cfg(target_env = "gnu")]
 use nix::libc;
 #[cfg(target_env = "gnu")]
 use std::ffi::CStr;
