@@ -143,6 +143,7 @@ fn main() {
         functions = dump.threads[0].frames.iter().map(|frame| frame.functions.len()).sum();
     }
     let took = clock.elapsed();
+    assert!(functions > 1000, "{contestant}: of 2,000 addresses only {functions} functions are known");
     println!(
         "| {contestant:<10} | {:>9.1} | {functions:>9} | {:>+8} | {:>+8} |",
         took.as_secs_f64() * 1e3,
