@@ -4,7 +4,6 @@
 //! source files, so is every crate that was compiled outside the registry and Rust's own sources:
 //! the other members of a workspace.
 
-use super::path;
 use crate::{
     model::stack::{Dump, Frame, Function, Module},
     names::{self, Origin},
@@ -46,13 +45,9 @@ impl Crates {
         crates
     }
 
-    /// Whether `function`, whose crate is `of` or empty, is the application's.
-    pub(super) fn has(&self, function: &Function, of: &str) -> bool {
-        match of {
-            // An inlined function with a bare name: all that is known of it is its file.
-            "" => path::is_of_rust(function) && is_from_elsewhere(function) && !is_ours(function),
-            of => self.0.contains(of),
-        }
+    /// Whether the crate `of` is the application's.
+    pub(super) fn has(&self, of: &str) -> bool {
+        self.0.contains(of)
     }
 }
 
@@ -91,12 +86,6 @@ fn is_from_elsewhere(function: &Function) -> bool {
     let file = function.file.as_deref().unwrap_or_default();
     let generated = file.contains("/build/") && file.contains("/out/");
     !file.is_empty() && !generated && names::origin(file) == Origin::Other
-}
-
-/// Whether the file is one of this package, as it lies in its repository.
-fn is_ours(function: &Function) -> bool {
-    let file = function.file.as_deref().unwrap_or_default();
-    file.starts_with("manhole/src/") || file.contains("/manhole/src/")
 }
 
 #[cfg(test)]
@@ -173,22 +162,5 @@ mod tests {
             &functions,
             &["given_crate", "shop", "shop_core"],
         );
-    }
-
-    #[test]
-    fn a_bare_name_is_judged_by_its_file() {
-        let crates = Crates::default();
-        let check = |file: &str, expected: bool| {
-            assert_eq!(
-                crates.has(&function("lookup", file), ""),
-                expected,
-                "{file}"
-            );
-        };
-        check("/srv/shop/src/cache.rs", true);
-        check("/rustc/59807616e1fa/library/std/src/rt.rs", false);
-        check("/srv/manhole/src/lib.rs", false);
-        check("../sysdeps/unix/sysv/linux/epoll_wait.c", false);
-        check("", false);
     }
 }

@@ -1,6 +1,6 @@
 //! A stack as a list of functions, each with what folding needs to know of it.
 
-use super::{app::Crates, path};
+use super::{app::Crates, path, rules::Rules};
 use crate::{
     model::stack::{Dump, Frame, Function, Module, ThreadStack},
     names,
@@ -34,9 +34,22 @@ pub(super) struct Name {
     pub of: String,
     /// Whose it is.
     pub code: Code,
+    /// What it says.
+    pub rules: Rules,
 }
 
 impl Name {
+    fn new(path: String, of: String, code: Code) -> Self {
+        let mut name = Self {
+            path,
+            of,
+            code,
+            rules: Rules::default(),
+        };
+        name.rules = Rules::of(&name);
+        name
+    }
+
     /// Whether it is of the crate `of`, and `module`, which is empty for any, stands in its path.
     pub(super) fn is_in(&self, of: &str, module: &str) -> bool {
         self.of == of && self.path.contains(module)
@@ -158,33 +171,32 @@ impl<'a> Reader<'a> {
 /// `checkout+0x1a2b3c`: the address as in the file, which other tools can look up.
 fn nameless(frame: &Frame, module: Option<&Module>, library: String) -> Name {
     let bias = module.map_or(0, |module| module.bias);
-    Name {
-        path: format!("{library}+{:#x}", frame.address.wrapping_sub(bias)),
-        of: library,
-        code: Code::Nameless,
-    }
+    let path = format!("{library}+{:#x}", frame.address.wrapping_sub(bias));
+    Name::new(path, library, Code::Nameless)
 }
 
 fn name(function: &Function, library: &str, crates: &Crates) -> Name {
     let full = function.name.as_str();
-    let path = path::path(function);
-    // A bare name has got its crate from its file.
-    let of = match names::crate_of(full) {
-        "" if path != full => path.split_once("::").map_or("", |(of, _)| of),
-        of => of,
-    };
+    let of = names::crate_of(full);
     let code = match () {
         () if full.is_empty() => Code::Nameless,
         () if !of.is_empty() && names::is_derive(full) => Code::Derived,
-        () if crates.has(function, of) => Code::App,
+        () if crates.has(of) && is_like_derived(full, function) => Code::Derived,
+        () if crates.has(of) => Code::App,
         () if of.is_empty() => Code::Native,
         () => Code::Foreign,
     };
-    Name {
-        of: if of.is_empty() { library } else { of }.to_owned(),
-        path,
-        code,
-    }
+    let of = if of.is_empty() { library } else { of };
+    Name::new(path::path(full), of.to_owned(), code)
+}
+
+/// Whether it looks like derived code whose name lost the constant that this is in, and its type:
+/// `checkout::visit_map`. So it is where debug information holds lines only.
+fn is_like_derived(full: &str, function: &Function) -> bool {
+    let path = path::path(full);
+    let last = path::last(&path);
+    let of_serde = last.starts_with("visit_") || matches!(last, "serialize" | "deserialize");
+    of_serde && function.file.is_some() && path::type_of(&path).is_none()
 }
 
 /// The file that the frame's code is in, as one speaks of it: `libc` for `libc.so.6`.

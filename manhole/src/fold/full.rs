@@ -1,9 +1,9 @@
 //! Whole stacks, one thread after the other: nothing folded, nothing merged.
 
 use super::{
-    Options,
+    Options, doing,
     frames::{self, Item},
-    groups, lines,
+    lines,
     threads::{Thread, Threads},
 };
 use crate::model::{
@@ -50,7 +50,7 @@ fn one(dump: &Dump, threads: &Threads<'_>, thread: &Thread<'_>, options: &Option
         name: thread.stack.name.clone(),
         role,
         state: thread.stack.state,
-        doing: groups::doing(thread, threads, true),
+        doing: doing::doing(thread, threads, true),
         cpu_ns: thread.stack.cpu_ns,
         stack_bytes: thread.stack.stack_bytes,
         unchanged_since_unix_ns: thread.stack.unchanged_since_unix_ns,

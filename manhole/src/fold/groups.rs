@@ -1,107 +1,126 @@
 //! Threads with equal stacks, merged: equal is what looks equal to the reader.
 
 use super::{
+    doing,
     lines::lines,
-    roles::RoleKind,
     threads::{Thread, Threads},
-    waits::{LockKind, WaitKind},
     words,
 };
 use crate::{
     model::{
         Cell, order,
-        stack::{Answered, Group, Line, SectionKind},
+        stack::{Group, Line, SectionKind},
     },
     render::units,
 };
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// From this age on it is said that a stack has not changed, in nanoseconds.
-const LONG_NS: u64 = 1_000_000_000;
+const LONG_NS: u64 = 10_000_000_000;
+/// The same of threads that wait for a lock.
+const LONG_FOR_A_LOCK_NS: u64 = 1_000_000_000;
 
-/// The groups that `members` make, most threads first.
+/// Threads that do the same in the same functions.
+struct Merged<'t, 'a> {
+    /// What they do, but for descriptors and the like.
+    doing: String,
+    lines: Vec<Line>,
+    threads: Vec<&'t Thread<'a>>,
+}
+
+/// The groups that `members` make, most threads first. `name_lock`: a lock has no section of its own.
 pub(super) fn groups(
     members: &[&Thread<'_>],
     threads: &Threads<'_>,
     full_names: bool,
-    doing_lock: bool,
+    name_lock: bool,
 ) -> Vec<Group> {
-    struct Merged<'t, 'a> {
-        kind: RoleKind,
-        doing: String,
-        lines: Vec<Line>,
-        threads: Vec<&'t Thread<'a>>,
-    }
     let mut merged: Vec<Merged<'_, '_>> = Vec::new();
-    for thread in members {
-        let doing = doing(thread, threads, doing_lock);
-        let lines = lines(thread, full_names);
-        let kind = thread.role.kind;
-        let equal = merged
-            .iter_mut()
-            .find(|other| other.kind == kind && other.doing == doing && other.lines == lines);
+    for mut alike in alike(members, threads, name_lock) {
+        let Some(first) = alike.threads.first().copied() else {
+            continue;
+        };
+        alike.lines = lines(first, full_names);
+        let kind = |merged: &Merged<'_, '_>| merged.threads.first().map(|thread| thread.role.kind);
+        let equal = merged.iter_mut().find(|other| {
+            kind(other) == kind(&alike) && other.doing == alike.doing && other.lines == alike.lines
+        });
         match equal {
-            Some(equal) => equal.threads.push(thread),
-            None => merged.push(Merged {
-                kind,
-                doing,
-                lines,
-                threads: vec![thread],
-            }),
+            Some(equal) => equal.threads.append(&mut alike.threads),
+            None => merged.push(alike),
         }
     }
     // Who probably holds a lock explains the others.
-    let holds = |group: &Merged<'_, '_>| {
-        group
-            .threads
-            .iter()
-            .any(|thread| threads.held(thread).next().is_some())
+    let holds = |merged: &Merged<'_, '_>| {
+        let mut members = merged.threads.iter();
+        members.any(|thread| threads.held(thread).next().is_some())
     };
-    order::sort_by_key(&mut merged, |group| {
-        (Reverse(holds(group)), Reverse(group.threads.len()))
+    order::sort_by_key(&mut merged, |merged| {
+        (Reverse(holds(merged)), Reverse(merged.threads.len()))
     });
-    let groups = merged
-        .into_iter()
-        .map(|group| self::group(group.threads, group.doing, group.lines, threads));
-    groups.collect()
+    let groups = merged.into_iter();
+    groups
+        .map(|merged| group(merged, threads, name_lock))
+        .collect()
 }
 
-fn group(
-    mut members: Vec<&Thread<'_>>,
-    mut doing: String,
-    lines: Vec<Line>,
+/// Threads that are in the very same functions together: most are, and their lines need be made only
+/// once. In the order of their first members.
+fn alike<'t, 'a>(
+    members: &[&'t Thread<'a>],
     threads: &Threads<'_>,
-) -> Group {
-    order::sort_by_key(&mut members, |thread| thread.stack.tid);
-    let since = unchanged(&members);
-    if let Some(since) =
-        since.filter(|since| threads.taken_unix_ns.saturating_sub(*since) >= LONG_NS)
-    {
-        let shown = members
-            .iter()
-            .all(|thread| matches!(thread.kind, SectionKind::Lock | SectionKind::Wait));
-        if shown {
-            add(
-                &mut doing,
-                &format!("unchanged since {}", clock(since, threads.taken_unix_ns)),
-            );
+    name_lock: bool,
+) -> Vec<Merged<'t, 'a>> {
+    let mut all: Vec<Merged<'t, 'a>> = Vec::new();
+    let mut places: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for thread in members {
+        let doing = doing::in_common(thread, threads, name_lock);
+        let places = places.entry(thread.print).or_default();
+        let place = places.iter().copied().find(|place| {
+            all.get(*place).is_some_and(|other: &Merged<'_, '_>| {
+                let first = other.threads.first();
+                other.doing == doing && first.is_some_and(|first| first.is_like(thread))
+            })
+        });
+        match place.and_then(|place| all.get_mut(place)) {
+            Some(same) => same.threads.push(thread),
+            None => {
+                places.push(all.len());
+                all.push(Merged {
+                    doing,
+                    lines: Vec::new(),
+                    threads: vec![thread],
+                });
+            }
         }
     }
-    let facts = members.first().map(|thread| facts(thread, threads, since));
-    Group {
-        tids: members.iter().map(|thread| thread.stack.tid).collect(),
-        names: words::who(&members),
-        doing,
-        facts: facts.unwrap_or_default(),
-        lines,
-    }
+    all
 }
 
-fn add(text: &mut String, more: &str) {
-    if !text.is_empty() {
-        text.push_str("; ");
+fn group(merged: Merged<'_, '_>, threads: &Threads<'_>, name_lock: bool) -> Group {
+    let (mut members, lines) = (merged.threads, merged.lines);
+    order::sort_by_key(&mut members, |thread| thread.stack.tid);
+    let since = unchanged(&members);
+    let mut doing = doing::of_all(&members, threads, name_lock);
+    let long = match members.first().map(|thread| thread.kind) {
+        Some(SectionKind::Lock) => LONG_FOR_A_LOCK_NS,
+        Some(SectionKind::Wait) => LONG_NS,
+        _ => u64::MAX,
+    };
+    let is_long = |since: &u64| threads.taken_unix_ns.saturating_sub(*since) >= long;
+    if let Some(since) = since.filter(is_long) {
+        let gap = if doing.is_empty() { "" } else { "; " };
+        let clock = clock(since, threads.taken_unix_ns);
+        doing.push_str(&format!("{gap}unchanged since {clock}"));
     }
-    text.push_str(more);
+    let first = members.first();
+    Group {
+        tids: members.iter().map(|thread| thread.stack.tid).collect(),
+        names: words::who(&members, threads),
+        doing,
+        facts: first.map_or(Vec::new(), |thread| facts(thread, threads, since)),
+        lines,
+    }
 }
 
 /// Since when none of `members` has changed; `None` when that is not known of all.
@@ -119,59 +138,6 @@ fn clock(unix_ns: u64, now: u64) -> String {
         (Some((day, clock)), Some((today, _))) if day == today => clock.to_owned(),
         _ => time,
     }
-}
-
-/// What `thread` does, waits for, or why it did not answer. In a section of its own a lock needs not
-/// be named: `name_lock` says whether it stands in one.
-pub(super) fn doing(thread: &Thread<'_>, threads: &Threads<'_>, name_lock: bool) -> String {
-    let lock = threads.awaited(thread);
-    let mut doing = match (thread.kind, lock) {
-        (SectionKind::NoAnswer, _) => reason(thread, threads),
-        (_, Some(lock)) if name_lock => format!("waits for {}", lock.describe()),
-        (SectionKind::Lock, _) => match thread.wait.kind {
-            WaitKind::Lock(LockKind::Read | LockKind::ParkingLotRead) => "to read".to_owned(),
-            WaitKind::Lock(LockKind::Write | LockKind::ParkingLotWrite) => "to write".to_owned(),
-            _ => String::new(),
-        },
-        _ if thread.role.driver => "drives epoll".to_owned(),
-        _ => thread.wait.words(),
-    };
-    let held: Vec<String> = threads
-        .held(thread)
-        .map(|lock| format!("lock {}", lock.letter))
-        .collect();
-    if !held.is_empty() {
-        let one_of_two = threads.held(thread).all(|lock| lock.holders.len() > 1);
-        let word = if one_of_two { "perhaps" } else { "probably" };
-        add(&mut doing, &format!("{word} holds {}", words::list(&held)));
-    }
-    doing
-}
-
-/// Why it did not answer, and what is known of it nevertheless.
-fn reason(thread: &Thread<'_>, threads: &Threads<'_>) -> String {
-    let why = match thread.stack.answer {
-        Answered::Blocks => "blocks our signal",
-        Answered::Uninterruptible => "in uninterruptible sleep",
-        Answered::Stopped => "stopped, by a debugger or a signal",
-        Answered::Silent => "did not answer in time",
-        Answered::Registers => "its stack could not be read",
-        Answered::Refused => "could not be sent a signal",
-        Answered::Stack | Answered::NotAsked => "",
-    };
-    let mut parts = vec![match threads.awaited(thread) {
-        Some(lock) => format!("waits for lock {}", lock.letter),
-        None => thread.wait.words(),
-    }];
-    let state = match thread.stack.state {
-        'R' => "on a core or ready for one",
-        'S' => "sleeping",
-        _ => "",
-    };
-    parts.push(state.to_owned());
-    parts.push(format!("{} CPU", units::nanos(thread.stack.cpu_ns)));
-    parts.retain(|part| !part.is_empty());
-    format!("{why}; {}", parts.join(", "))
 }
 
 /// What programs want to know of a group.

@@ -55,11 +55,11 @@ pub(super) fn hidden(thread: &Thread<'_>, items: &[Item<'_>]) -> Option<(usize, 
         return None;
     }
     for (at, item) in items.iter().enumerate() {
-        let remark = item.hides().then(|| runs(&item.name)).flatten();
+        let remark = item.name.rules.caller.filter(|_| item.hides());
         match remark {
             // A task or a thread of another crate's, if that has frames of its own.
             Some(TASK | THREAD | JOB)
-                if items.iter().take(at).any(|item| is_others(&item.name)) =>
+                if items.iter().take(at).any(|item| item.name.rules.others) =>
             {
                 return None;
             }
@@ -70,7 +70,8 @@ pub(super) fn hidden(thread: &Thread<'_>, items: &[Item<'_>]) -> Option<(usize, 
     None
 }
 
-fn runs(name: &Name) -> Option<&'static str> {
+/// What is said where what `name` runs is inlined into it.
+pub(super) fn caller(name: &Name) -> Option<&'static str> {
     let mut callers = CALLERS.iter();
     let found = callers.find(|(of, part, last, _)| {
         name.is_in(of, part) && (last.is_empty() || name.last() == *last)
@@ -79,7 +80,7 @@ fn runs(name: &Name) -> Option<&'static str> {
 }
 
 /// Whether a function is of a crate that nobody would inline the application into.
-fn is_others(name: &Name) -> bool {
+pub(super) fn is_others(name: &Name) -> bool {
     let shared = ["core", "alloc", "std", "tokio", "rayon", "rayon_core"];
     matches!(name.code, Code::Foreign | Code::Derived) && !shared.contains(&name.of.as_str())
 }

@@ -60,7 +60,7 @@ fn with_app(items: &[Item<'_>], thread: &Thread<'_>, full_names: bool) -> Vec<Li
         let between = !at_leaf && !at_root;
         match run {
             [item, ..] if item.is_app() => app_run(run, &mut lines, full_names),
-            run if between && run.iter().all(|item| is_plumbing(&item.name)) => {}
+            run if between && run.iter().all(|item| item.name.rules.plumbing) => {}
             [item] if between => lines.push(frame(item, full_names, "")),
             run => lines.push(folded(run, at_leaf, at_root.then_some(thread.role.kind))),
         }
@@ -70,7 +70,7 @@ fn with_app(items: &[Item<'_>], thread: &Thread<'_>, full_names: bool) -> Vec<Li
 
 /// Whether a function is only how the language calls another: closures, iterators, boxes, derived
 /// traits. Between two functions of the application it needs no line.
-fn is_plumbing(name: &Name) -> bool {
+pub(super) fn is_plumbing(name: &Name) -> bool {
     name.code == Code::Derived || matches!(name.of.as_str(), "core" | "alloc")
 }
 
@@ -141,7 +141,7 @@ fn without_app(items: &[Item<'_>], thread: &Thread<'_>, full_names: bool) -> Vec
         None if runs || role.root().is_some() => items,
         None => {
             let items = without_start(items);
-            let telling = |item: &Item<'_>| !is_plumbing(&item.name) && item.name.last() != "{}";
+            let telling = |item: &Item<'_>| !item.name.rules.plumbing && item.name.last() != "{}";
             let mut places = items.iter().enumerate().filter(|(_, item)| telling(item));
             let shown = places.by_ref().take(FOREIGN).map(|(at, item)| {
                 lines.push(frame(item, full_names, ""));

@@ -80,9 +80,13 @@ fn key(thread: &Thread<'_>) -> Option<Key> {
 /// Where a lock without an address is taken: the application's function, else the first that waits
 /// for nothing by itself.
 fn place(thread: &Thread<'_>) -> String {
-    let outside = |item: &&Item<'_>| !super::waits::may_wait(&item.name);
+    let outside = |item: &&Item<'_>| !item.name.rules.may_wait;
     let site = site(thread).or_else(|| thread.items.iter().find(outside));
-    site.map_or(String::new(), |item| item.name.path.clone())
+    site.map_or(String::new(), |item| match item.name.path.ends_with("{}") {
+        // Closures of one function, or only of one file, have the same name.
+        true => format!("{} {}", item.name.path, super::lines::place(item)),
+        false => item.name.path.clone(),
+    })
 }
 
 fn lock(number: usize, key: &Key, queue: &[&Thread<'_>], threads: &[Thread<'_>]) -> Lock {
@@ -151,10 +155,11 @@ fn is_behind(item: &Item<'_>, site: &Item<'_>) -> bool {
     let (Some(own), Some(theirs)) = (item.function, site.function) else {
         return false;
     };
-    // Bare closures are all called alike.
-    let path = site.name.path.trim_end_matches("{}");
-    let same = !path.is_empty() && item.name.path.trim_end_matches("{}") == path;
-    let same = same && own.file == theirs.file;
+    let same = item.name.path == site.name.path && own.file == theirs.file;
+    // Closures of one function, or only of one file, have the same name.
+    if site.name.path.ends_with("{}") {
+        return same && own.line == theirs.line;
+    }
     let before = own
         .line
         .zip(theirs.line)

@@ -4,6 +4,7 @@
 mod answer;
 mod app;
 mod brief;
+mod doing;
 mod ends;
 mod filter;
 mod frames;
@@ -16,6 +17,7 @@ mod locks;
 mod path;
 mod pile;
 mod roles;
+mod rules;
 mod runtimes;
 mod sections;
 mod threads;
@@ -62,26 +64,6 @@ pub(crate) fn fold(dump: &Dump, options: &Options) -> Folded {
     }
     folded
 }
-
-/// What a thread is for, as far as its stack tells.
-#[cfg(test)]
-fn role(thread: &ThreadStack) -> roles::Role {
-    let items = Reader::alone().items(thread);
-    roles::role(thread, &items, &waits::Wait::of(thread, &items))
-}
-
-/// What a thread waits for, as far as its system call and its stack tell.
-#[cfg(test)]
-fn wait(thread: &ThreadStack) -> waits::Wait {
-    waits::Wait::of(thread, &Reader::alone().items(thread))
-}
-
-#[cfg(test)]
-use crate::model::stack::ThreadStack;
-#[cfg(test)]
-use frames::Reader;
-#[cfg(test)]
-use waits::LockKind;
 
 #[cfg(test)]
 mod tests;

@@ -1,73 +1,14 @@
 //! Names of functions as rules match them: in full, without generic arguments.
 //!
-//! Where debug information holds lines only, a function that was inlined has a bare name, `park`; then
-//! its file says where it belongs: `tokio-1.54.1/src/runtime/park.rs` is `tokio::runtime::park`. So
-//! rules never ask for a type between the module and the function.
+//! Where debug information holds lines only, `names` tells crate and module of an inlined function by
+//! its file, and its type is lost: so rules never ask for a type between module and function.
 
-use crate::{
-    model::stack::Function,
-    names::{self, Origin},
-};
+use crate::names;
 
-/// The path of `function`: `tokio::runtime::park::Inner::park`; closures are `{}` behind what they are
-/// in. The symbol itself if it is not of Rust; empty without a name.
-pub(super) fn path(function: &Function) -> String {
-    let name = function.name.as_str();
-    if !names::crate_of(name).is_empty() {
-        return names::short(name, true);
-    }
-    match module(function) {
-        Some(module) => format!("{module}::{}", bare(name)),
-        None if name.starts_with(['<', '{']) || is_of_rust(function) => bare(name),
-        None => name.to_owned(),
-    }
-}
-
-/// The module that the function's file is, if that came with a package or with Rust.
-fn module(function: &Function) -> Option<String> {
-    let file = function.file.as_deref().filter(|_| is_of_rust(function))?;
-    if names::origin(file) == Origin::Other {
-        return None;
-    }
-    let place = names::place(file, None);
-    let mut parts = place.split('/').filter(|part| *part != "src");
-    let mut path = without_version(parts.next()?).replace('-', "_");
-    for part in parts {
-        let part = part.strip_suffix(".rs").unwrap_or(part);
-        if !matches!(part, "mod" | "lib" | "main") {
-            path.push_str("::");
-            path.push_str(part);
-        }
-    }
-    Some(path)
-}
-
-/// Whether its file holds Rust.
-pub(super) fn is_of_rust(function: &Function) -> bool {
-    let file = function.file.as_deref();
-    file.is_some_and(|file| file.ends_with(".rs"))
-}
-
-/// `hyper` of `hyper-1.9.0`.
-fn without_version(package: &str) -> &str {
-    let cuts = package.match_indices('-').map(|(at, _)| at);
-    let mut cuts = cuts.filter(|at| {
-        let behind = package.get(at + 1..).unwrap_or_default();
-        behind.starts_with(|c: char| c.is_ascii_digit())
-    });
-    let end = cuts.next().unwrap_or(package.len());
-    package.get(..end).unwrap_or(package)
-}
-
-/// A bare name without generic arguments: `wait<()>` is `wait`, `{closure#0}<T>` is `{}`.
-fn bare(name: &str) -> String {
-    if name.starts_with('{') {
-        return "{}".to_owned();
-    }
-    let end = name.find(['<', '(']).filter(|at| *at > 0);
-    name.get(..end.unwrap_or(name.len()))
-        .unwrap_or(name)
-        .to_owned()
+/// The path of the function `name`: `tokio::runtime::park::Inner::park`; closures are `{}` behind what
+/// they are in. The symbol itself if it is not of Rust.
+pub(super) fn path(name: &str) -> String {
+    names::short(name, true)
 }
 
 /// The last function of `path`, without the closures in it.
@@ -108,34 +49,6 @@ pub(super) fn c_name(symbol: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bare_name_gets_the_path_of_its_file() {
-        let check = |name: &str, file: &str, expected: &str| {
-            let function = Function {
-                name: name.to_owned(),
-                file: (!file.is_empty()).then(|| file.to_owned()),
-                ..Function::default()
-            };
-            assert_eq!(path(&function), expected, "{name} {file}");
-        };
-        let registry = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
-        let tokio = format!("{registry}/tokio-1.54.1/src/runtime/park.rs");
-        check("park", &tokio, "tokio::runtime::park::park");
-        check("{closure#0}<T>", &tokio, "tokio::runtime::park::{}");
-        let hyper = format!("{registry}/hyper-util-0.1.21/src/lib.rs");
-        check("run<a::B, c::D<u8>>", &hyper, "hyper_util::run");
-        let std =
-            "/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/std/src/sync/mpmc/mod.rs";
-        check("recv<u64>", std, "std::sync::mpmc::recv");
-        check("lookup", "/srv/checkout/src/cache.rs", "lookup");
-        check("call<F>", "/srv/checkout/src/cache.rs", "call");
-        check("<a::B<T> as c::D>::e", "", "a::B::e");
-        check("a::b::{closure#0}", "", "a::b{}");
-        check("epoll_wait", "", "epoll_wait");
-        check("operator<(A, B)", "x.cc", "operator<(A, B)");
-        check("", "", "");
-    }
 
     #[test]
     fn parts_of_a_path() {

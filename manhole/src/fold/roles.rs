@@ -102,7 +102,7 @@ pub(super) fn role(thread: &ThreadStack, items: &[Item<'_>], wait: &Wait) -> Rol
 
 /// What the functions say: what is nearer to the root says more.
 fn of_functions(items: &[Item<'_>]) -> Option<RoleKind> {
-    let mut kinds = items.iter().rev().filter_map(|item| kind(&item.name));
+    let mut kinds = items.iter().rev().filter_map(|item| item.name.rules.role);
     let kind = kinds.next()?;
     Some(match kind {
         RoleKind::BlockOn => match kinds.find(|kind| *kind != RoleKind::BlockOn) {
@@ -112,17 +112,21 @@ fn of_functions(items: &[Item<'_>]) -> Option<RoleKind> {
         // Workers are threads of the blocking pool, until they give their place away.
         RoleKind::Blocking | RoleKind::Worker => {
             let works = kind == RoleKind::Worker || kinds.any(|kind| kind == RoleKind::Worker);
-            match works {
-                true if !gave_up(items) => RoleKind::Worker,
-                _ if polls(items) => RoleKind::Blocking,
-                _ => RoleKind::IdleBlocking,
+            let gave_up = items.iter().any(|item| item.name.rules.gives_up);
+            // Without a task being polled it waits for one.
+            let polls = items.iter().any(|item| item.name.rules.polls);
+            match (works && !gave_up, polls) {
+                (true, _) => RoleKind::Worker,
+                (false, true) => RoleKind::Blocking,
+                (false, false) => RoleKind::IdleBlocking,
             }
         }
         kind => kind,
     })
 }
 
-fn kind(name: &Name) -> Option<RoleKind> {
+/// The role of the thread that a function stands in.
+pub(super) fn of_name(name: &Name) -> Option<RoleKind> {
     match name.of.as_str() {
         "tokio" => tokio(name),
         "rayon_core" => {
@@ -166,16 +170,9 @@ fn tokio(name: &Name) -> Option<RoleKind> {
     }
 }
 
-/// Whether the thread handed its place as a worker to another one: `block_in_place`.
-fn gave_up(items: &[Item<'_>]) -> bool {
-    let mut tokio = items.iter().filter(|item| item.name.of == "tokio");
-    tokio.any(|item| item.name.last() == "block_in_place")
-}
-
-/// Whether a task is being polled: otherwise the thread waits for one.
-fn polls(items: &[Item<'_>]) -> bool {
-    let mut names = items.iter().map(|item| &item.name);
-    names.any(|name| name.is_in("tokio", "::task::") && name.code != super::frames::Code::App)
+/// Whether a function hands its thread's place as a worker to another one.
+pub(super) fn gives_up(name: &Name) -> bool {
+    name.of == "tokio" && name.last() == "block_in_place"
 }
 
 /// Whether it waits as idle threads of tokio's pool do, and is called as tokio calls its threads.

@@ -42,7 +42,8 @@ impl<'t, 'a> Runtime<'t, 'a> {
         let all = self.workers.len();
         let is_single = |thread: &&&Thread<'_>| thread.role.kind == RoleKind::CurrentThread;
         match self.workers.iter().find(is_single) {
-            Some(thread) => format!("the current_thread runtime of {}", words::called(thread)),
+            Some(thread) if thread.stack.main => "the current_thread runtime of main".to_owned(),
+            Some(thread) => format!("the current_thread runtime of {}", thread.stack.name),
             None if count < all => format!("{count} of {all} tokio workers"),
             None if all == 1 => "the only tokio worker".to_owned(),
             None => format!("all {all} tokio workers"),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Locks that get a section of their own; the rest share one.
-const LOCKS: usize = 5;
+const LOCKS: usize = 8;
 
 /// The sections that `wanted` make.
 pub(super) fn sections(
@@ -129,17 +129,17 @@ fn idle(members: &[&Thread<'_>], threads: &Threads<'_>, options: &Options) -> Op
         true => {}
         false => {
             section.groups = Vec::new();
-            section.summary = summary(members);
+            section.summary = summary(members, threads);
         }
     }
     Some(section)
 }
 
 /// `37 blocking, 2 worker (one drives epoll), main, rdk:broker1`.
-fn summary(members: &[&Thread<'_>]) -> String {
+fn summary(members: &[&Thread<'_>], threads: &Threads<'_>) -> String {
     let names = members.iter().map(|thread| match thread.role.kind {
         RoleKind::IdleBlocking => RoleKind::Blocking.name(),
-        _ => words::called(thread),
+        _ => words::called(thread, threads),
     });
     let mut parts = words::families(names, true);
     let drivers = members.iter().filter(|thread| thread.role.driver).count();

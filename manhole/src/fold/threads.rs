@@ -8,7 +8,11 @@ use super::{
     roles::{self, Role, RoleKind},
     waits::{Wait, WaitKind},
 };
-use crate::model::stack::{Answered, Dump, SectionKind, ThreadStack};
+use crate::model::stack::{Answered, Dump, Frame, SectionKind, ThreadStack};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 /// A thread, and what was made of it.
 pub(super) struct Thread<'a> {
@@ -19,13 +23,19 @@ pub(super) struct Thread<'a> {
     pub wait: Wait,
     /// Where it is shown.
     pub kind: SectionKind,
+    /// Differs where [`Thread::is_like`] says no.
+    pub print: u64,
 }
 
 /// The threads of a dump.
 pub(super) struct Threads<'a> {
     pub all: Vec<Thread<'a>>,
-    /// Locks that threads wait for, most waiters first; positions are those in `all`.
+    /// Locks that threads wait for, most waiters first.
     pub locks: Vec<Lock>,
+    /// Which of them a thread waits for, by its id.
+    queues: BTreeMap<u32, usize>,
+    /// What the process is called, and threads that nobody gave a name.
+    pub process: &'a str,
     /// When the dump was taken, in nanoseconds since the epoch.
     pub taken_unix_ns: u64,
 }
@@ -47,8 +57,13 @@ impl<'a> Threads<'a> {
         });
         roles::number(named);
         let locks = locks::find(&all);
+        let queues = locks.iter().enumerate();
+        let queues = queues.flat_map(|(at, lock)| lock.waiters.iter().map(move |tid| (*tid, at)));
+        let main = dump.threads.iter().find(|thread| thread.main);
         Self {
             all,
+            queues: queues.collect(),
+            process: main.map_or("", |main| &main.name),
             locks,
             taken_unix_ns: dump.taken_unix_ns,
         }
@@ -64,13 +79,12 @@ impl<'a> Threads<'a> {
 
     /// The lock that `thread` waits for.
     pub(super) fn awaited(&self, thread: &Thread<'_>) -> Option<&Lock> {
+        if let Some(at) = self.queues.get(&thread.stack.tid) {
+            return self.locks.get(*at);
+        }
         // One that did not answer is not in the queue, but its address may be that of the lock.
-        let address = thread.wait.lock().and(thread.wait.address);
-        let mut locks = self.locks.iter();
-        locks.find(|lock| {
-            lock.waiters.contains(&thread.stack.tid)
-                || (address.is_some() && lock.address == address)
-        })
+        let address = thread.wait.lock().and(thread.wait.address)?;
+        self.locks.iter().find(|lock| lock.address == Some(address))
     }
 
     /// The locks that `thread` probably holds.
@@ -96,6 +110,7 @@ impl<'a> Thread<'a> {
             stack,
             items,
             kind: SectionKind::Idle,
+            print: print(stack),
         };
         if thread.role.kind == RoleKind::IdleBlocking {
             thread.wait.kind = WaitKind::Work;
@@ -122,6 +137,17 @@ impl<'a> Thread<'a> {
         self.stack.answer == Answered::Stack
     }
 
+    /// Whether `other` stands in the same functions, and does the same with them.
+    pub(super) fn is_like(&self, other: &Thread<'_>) -> bool {
+        let (own, their) = (&self.stack.frames, &other.stack.frames);
+        let same = |(own, their): (&Frame, &Frame)| identity(own) == identity(their);
+        self.role.kind == other.role.kind
+            && self.wait.kind == other.wait.kind
+            && (self.stack.end, self.stack.answer) == (other.stack.end, other.stack.answer)
+            && own.len() == their.len()
+            && own.iter().zip(their).all(same)
+    }
+
     /// The application's functions, leaf first.
     pub(super) fn app(&self) -> impl Iterator<Item = &Item<'a>> {
         self.items.iter().filter(|item| item.is_app())
@@ -131,4 +157,21 @@ impl<'a> Thread<'a> {
     pub(super) fn is_worker(&self) -> bool {
         matches!(self.role.kind, RoleKind::Worker | RoleKind::CurrentThread)
     }
+}
+
+/// What tells a frame from others: the functions, which frames of one address share.
+fn identity(frame: &Frame) -> (usize, u64, bool) {
+    match frame.functions.is_empty() {
+        true => (0, frame.address, frame.uncertain),
+        false => (frame.functions.as_ptr() as usize, 0, frame.uncertain),
+    }
+}
+
+fn print(stack: &ThreadStack) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    stack
+        .frames
+        .iter()
+        .for_each(|frame| identity(frame).hash(&mut hasher));
+    hasher.finish()
 }

@@ -1,6 +1,6 @@
 //! Words that several parts of an answer share.
 
-use super::threads::Thread;
+use super::threads::{Thread, Threads};
 use crate::{model::order, render::units};
 use std::collections::BTreeMap;
 
@@ -100,19 +100,18 @@ fn family(stem: &str, members: &[&str], counts: bool) -> String {
 }
 
 /// What a group of threads is called: their role, or their names.
-pub(super) fn who(threads: &[&Thread<'_>]) -> String {
-    let names = threads.iter().map(|thread| called(thread));
-    self::names(names, false)
+pub(super) fn who(members: &[&Thread<'_>], threads: &Threads<'_>) -> String {
+    names(members.iter().map(|thread| called(thread, threads)), false)
 }
 
 /// What one thread is called.
-pub(super) fn called<'a>(thread: &Thread<'a>) -> &'a str {
+pub(super) fn called<'a>(thread: &Thread<'a>, threads: &Threads<'_>) -> &'a str {
     use super::roles::RoleKind as R;
     match thread.role.kind {
         _ if thread.stack.main => "main",
         kind @ (R::Worker | R::Blocking | R::IdleBlocking) => kind.name(),
-        // Pools of rayon mostly have names of their own choosing, or the process's.
-        R::Rayon if thread.stack.name.is_empty() => "rayon",
+        // Nobody gave it a name.
+        kind @ (R::Rayon | R::Executor) if thread.stack.name == threads.process => kind.name(),
         _ => &thread.stack.name,
     }
 }

@@ -1,6 +1,6 @@
 //! Small dumps, each for one rule.
 
-use super::{super::*, look, sample};
+use super::{super::*, LockKind, look, sample, wait};
 use crate::model::stack::{Answered, End};
 
 /// The verdict on `dump` and its sections, as people see them.

@@ -3,8 +3,24 @@
 mod cases;
 mod sample;
 
-use super::*;
-use crate::render::stacks;
+use super::{
+    frames::Reader,
+    roles::Role,
+    waits::{LockKind, Wait},
+    *,
+};
+use crate::{model::stack::ThreadStack, render::stacks};
+
+/// What a thread is for, as far as its stack tells.
+fn role(thread: &ThreadStack) -> Role {
+    let items = Reader::alone().items(thread);
+    roles::role(thread, &items, &Wait::of(thread, &items))
+}
+
+/// What a thread waits for, as far as its system call and its stack tell.
+fn wait(thread: &ThreadStack) -> Wait {
+    Wait::of(thread, &Reader::alone().items(thread))
+}
 
 /// What `dump` looks like once it is folded.
 fn look(dump: &Dump, options: &Options) -> String {

@@ -9,16 +9,12 @@ use super::{LockKind, WaitKind};
 /// On whose behalf a futex is awaited: what the callers say, from the leaf up to the first function
 /// that is neither theirs nor libc's.
 pub(super) fn of_futex(items: &[Item<'_>]) -> WaitKind {
-    callers(items).fold(WaitKind::Futex, |found, name| {
-        let said = said(name);
-        said.filter(|said| may_replace(found, *said))
-            .unwrap_or(found)
+    let rules = items.iter().map(|item| &item.name.rules);
+    let callers = rules.take_while(|rules| rules.may_wait && !rules.runs_others);
+    callers.fold(WaitKind::Futex, |found, rules| {
+        let said = rules.waits_for.filter(|said| may_replace(found, *said));
+        said.unwrap_or(found)
     })
-}
-
-fn callers<'a>(items: &'a [Item<'_>]) -> impl Iterator<Item = &'a Name> {
-    let names = items.iter().map(|item| &*item.name);
-    names.take_while(|name| may_wait(name) && !runs_others(name))
 }
 
 /// Whether a function may be part of waiting for something.
@@ -56,7 +52,7 @@ pub(in super::super) fn may_wait(name: &Name) -> bool {
 }
 
 /// Whether it runs what others wrote: what stands behind it does not wait.
-fn runs_others(name: &Name) -> bool {
+pub(in super::super) fn runs_others(name: &Name) -> bool {
     match name.of.as_str() {
         "tokio" => name.path.contains("::task::"),
         "rayon_core" => name.path.contains("::job::"),
@@ -87,7 +83,7 @@ fn may_replace(found: WaitKind, said: WaitKind) -> bool {
 }
 
 /// What a function that is part of waiting says about it.
-fn said(name: &Name) -> Option<WaitKind> {
+pub(in super::super) fn of_name(name: &Name) -> Option<WaitKind> {
     match name.of.as_str() {
         _ if name.code == Code::Native => native(path::c_name(&name.path)),
         "std" => std(name),

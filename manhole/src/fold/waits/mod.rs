@@ -3,7 +3,7 @@
 mod call;
 mod callers;
 
-pub(super) use callers::may_wait;
+pub(super) use callers::{may_wait, of_name, runs_others};
 
 use super::frames::Item;
 use crate::model::stack::ThreadStack;
@@ -17,7 +17,8 @@ pub(crate) struct Wait {
     pub address: Option<u64>,
     /// Of a call on a descriptor: which.
     pub fd: Option<u32>,
-    /// What that descriptor is, if known: `10.2.0.9:5432`.
+    /// What that descriptor is, if known: `10.2.0.9:5432`. Of a wait that is not known: the function of
+    /// the kernel.
     pub on: Option<String>,
     /// It ends by itself after some time.
     pub timed: bool,
@@ -170,6 +171,7 @@ impl Wait {
             WaitKind::Lock(LockKind::Write) => {
                 self.address = self.address.map(|address| address.saturating_sub(4));
             }
+            WaitKind::Unknown => self.on.clone_from(&thread.waits_in),
             // Its threads wait on futexes of their own.
             WaitKind::Lock(kind) if !kind.has_address() => self.address = None,
             _ => {}
@@ -234,11 +236,14 @@ impl Wait {
             WaitKind::Futex => "waits for a futex".to_owned(),
             WaitKind::Sleep => return "sleeps".to_owned(),
             WaitKind::Events(name) => return format!("in {name}"),
-            WaitKind::Descriptor(name) => return self.on_descriptor(name),
+            WaitKind::Descriptor(_) => return self.on_descriptor(),
             WaitKind::Call(name) if name.starts_with("wait") => name.replacen("wait", "waits", 1),
             WaitKind::Call(name) => format!("in {name}"),
             WaitKind::Number(number) => format!("in system call {number}"),
-            WaitKind::Unknown => "sleeps in the kernel".to_owned(),
+            WaitKind::Unknown => match &self.on {
+                Some(function) => format!("in {function} of the kernel"),
+                None => "in the kernel".to_owned(),
+            },
         };
         match self.timed {
             true => text + ", for a limited time",
@@ -246,15 +251,21 @@ impl Wait {
         }
     }
 
-    fn on_descriptor(&self, call: &str) -> String {
-        let verb = match call {
-            "read" | "recv" => "reads from",
-            "write" | "send" => "writes to",
-            "accept" => "accepts on",
-            "connect" => "connects to",
-            "flock" | "fcntl lock" => "waits for the file lock of",
-            other => other,
-        };
+    /// `reads from`, of a call on a descriptor.
+    pub(super) fn verb(&self) -> &'static str {
+        match self.kind {
+            WaitKind::Descriptor("read" | "recv") => "reads from",
+            WaitKind::Descriptor("write" | "send") => "writes to",
+            WaitKind::Descriptor("accept") => "accepts on",
+            WaitKind::Descriptor("connect") => "connects to",
+            WaitKind::Descriptor("flock" | "fcntl lock") => "waits for the file lock of",
+            WaitKind::Descriptor(other) => other,
+            _ => "",
+        }
+    }
+
+    fn on_descriptor(&self) -> String {
+        let verb = self.verb();
         let fd = self.fd.map_or("?".to_owned(), |fd| fd.to_string());
         match &self.on {
             Some(on) => format!("{verb} {on} (fd {fd})"),
