@@ -72,6 +72,10 @@ pub(crate) trait Knob: Send + Sync {
     /// application's reaction.
     fn revert(&self, now: Instant, patience: Duration) -> Option<Change>;
 
+    /// Refuses changes from now on, and takes the last one back if it was not made for good; does
+    /// not wait for the application's reaction.
+    fn retire(&self) -> Option<Change>;
+
     /// When the change will be taken back.
     fn due(&self) -> Option<Instant>;
 }

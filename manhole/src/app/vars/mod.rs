@@ -30,7 +30,7 @@
 //!
 //! A name is 1 to 128 letters, digits, `_`, `.`, `:`, `/` and `-`. Of two variables with the same
 //! name the first one wins; the other one counts all the same but is not shown, and the console's
-//! log says so once. At most 4096 variables are kept.
+//! log says so once. At most 4096 variables are kept at a time.
 
 mod buckets;
 mod histogram;
@@ -76,15 +76,20 @@ pub fn get(name: &str) -> Option<Value> {
 /// Each published value may take 100 ms.
 pub fn each(mut visit: impl FnMut(&str, &Value)) {
     for reading in read_all(|_| true) {
-        visit(reading.name, &reading.value);
+        visit(&reading.name, &reading.value);
     }
 }
 
 /// Takes the variable `name` away from the console; returns whether it was there.
 ///
-/// A static goes on counting unseen. The name is free again.
+/// A static goes on counting unseen. A tunable whose change would revert later reverts now, since
+/// nobody would see to it then; its `on_change` is called and not waited for. The name is free again.
 pub fn remove(name: &str) -> bool {
-    registry::remove(name)
+    let removed = registry::remove(name);
+    if let Some(registry::Body::Tunable(knob)) = &removed {
+        tunable::retire(name, knob);
+    }
+    removed.is_some()
 }
 
 /// Moves the windows of rates and histograms on, and reverts tunables whose time has come should

@@ -2,7 +2,7 @@
 
 use super::{
     Knob, Pending, Rate, Value,
-    registry::{self, Body, Slot},
+    registry::{self, Body, Entry},
 };
 use crate::render::mask;
 use serde_json::Value as Json;
@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Instant};
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
     /// Its name.
-    pub name: &'static str,
+    pub name: Arc<str>,
     /// `counter`, `gauge`, `float`, `text`, `map`, `histogram`, `tunable`, `value`.
     pub kind: &'static str,
     /// What it is worth.
@@ -58,13 +58,13 @@ fn kind(body: &Body) -> &'static str {
     }
 }
 
-fn look(slot: &'static Slot, body: &Body) -> Reading {
+fn look(entry: &Entry, body: &Body) -> Reading {
     let now = Instant::now();
     let (mut rate, mut setting) = (None, None);
     let value = match body {
         Body::Counter(counter) => {
             let count = counter.peek();
-            rate = slot.rate(count, now);
+            rate = entry.rate(count, now);
             Value::Counter(count)
         }
         Body::Gauge(gauge) => {
@@ -74,7 +74,7 @@ fn look(slot: &'static Slot, body: &Body) -> Reading {
         Body::Float(float) => Value::Float(float.peek()),
         Body::Text(text) => match text.peek() {
             Some(text) => {
-                Value::Text(mask::named(slot.name(), text.as_deref().unwrap_or("")).into_owned())
+                Value::Text(mask::named(entry.name(), text.as_deref().unwrap_or("")).into_owned())
             }
             None => Value::Busy(std::time::Duration::ZERO),
         },
@@ -91,7 +91,7 @@ fn look(slot: &'static Slot, body: &Body) -> Reading {
         Body::Published(published) => published.read(),
     };
     Reading {
-        name: slot.name(),
+        name: entry.name().clone(),
         kind: kind(body),
         value,
         rate,
@@ -101,27 +101,27 @@ fn look(slot: &'static Slot, body: &Body) -> Reading {
 
 /// The variable `name` now.
 pub(crate) fn read(name: &str) -> Option<Reading> {
-    let slot = registry::find(name)?;
-    let body = slot.body()?;
-    Some(look(slot, &body))
+    let entry = registry::find(name)?;
+    let body = entry.body()?;
+    Some(look(&entry, &body))
 }
 
 /// The variables whose name `wanted` accepts, sorted by name, each looked at when it is asked for.
 pub(crate) fn read_all(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Reading> {
-    let slots = registry::all()
+    let entries = registry::all()
         .into_iter()
-        .filter(move |slot| wanted(slot.name()));
-    slots.filter_map(|slot| Some(look(slot, &slot.body()?)))
+        .filter(move |entry| wanted(entry.name()));
+    entries.filter_map(|entry| Some(look(&entry, &entry.body()?)))
 }
 
 /// The same, but numbers only: nothing that level view may not see is even looked at.
 pub(crate) fn numbers(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Reading> {
-    let slots = registry::all()
+    let entries = registry::all()
         .into_iter()
-        .filter(move |slot| wanted(slot.name()));
-    slots.filter_map(|slot| {
-        let body = slot.body().filter(is_number)?;
-        Some(look(slot, &body))
+        .filter(move |entry| wanted(entry.name()));
+    entries.filter_map(|entry| {
+        let body = entry.body().filter(is_number)?;
+        Some(look(&entry, &body))
     })
 }
 
@@ -132,18 +132,18 @@ pub(crate) fn is_public(name: &str) -> Option<bool> {
 
 /// How many values of the histogram `name` are below each of some fixed bounds, ascending.
 pub(crate) fn below(name: &str) -> Vec<(u64, u64)> {
-    match registry::find(name).and_then(Slot::body) {
+    match registry::find(name).and_then(|entry| entry.body()) {
         Some(Body::Histogram(histogram)) => histogram.below(),
         _ => Vec::new(),
     }
 }
 
 /// Every tunable with its name, sorted.
-pub(crate) fn tunables() -> Vec<(&'static str, Arc<dyn Knob>)> {
+pub(crate) fn tunables() -> Vec<(Arc<str>, Arc<dyn Knob>)> {
     let tunables = registry::all()
         .into_iter()
-        .filter_map(|slot| match slot.body()? {
-            Body::Tunable(knob) => Some((slot.name(), knob)),
+        .filter_map(|entry| match entry.body()? {
+            Body::Tunable(knob) => Some((entry.name().clone(), knob)),
             _ => None,
         });
     tunables.collect()

@@ -1,8 +1,9 @@
 //! Every variable there is, by name.
 //!
-//! A list that only grows, so that registering never waits and a forked child can still do it. What
-//! is removed leaves an empty slot that the next variable of that name uses again: an application
-//! that publishes and removes in a loop does not grow.
+//! A list of slots that only grows, so that reading never waits and a forked child can still
+//! register. What is removed leaves an empty slot that the next variable uses again, whatever its
+//! name: an application that publishes and removes for ever, a name for each connection, say, does
+//! not grow and does not come to the bound.
 
 use super::{
     Counter, Float, Gauge, Histogram, Knob, Map, Text,
@@ -14,11 +15,19 @@ use crate::{
     app::{lock::brief, messages},
     error::{Error, ErrorKind},
     model::order,
-    sys::list::List,
+    sys::{fork, list::List},
 };
-use std::{borrow::Cow, ptr, sync::Arc, sync::Mutex, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
-/// How many slots there may be.
+/// How many variables there may be at a time.
 const MOST: usize = 4096;
 
 /// What stands behind a name.
@@ -34,42 +43,118 @@ pub(super) enum Body {
     Tunable(Arc<dyn Knob>),
 }
 
-/// A name and what stands behind it at the moment.
-pub(super) struct Slot {
-    name: Cow<'static, str>,
-    body: Mutex<Option<Body>>,
-    marks: Mutex<Marks>,
+/// A place for a variable.
+struct Slot {
+    /// Of the name, never 0; 0 while the slot is empty. A search looks here first.
+    hash: AtomicU64,
+    content: Mutex<Option<Content>>,
+}
+
+struct Content {
+    name: Arc<str>,
+    body: Body,
+    marks: Marks,
+}
+
+/// A variable that was found; it may be removed, and its slot used again, at any moment.
+#[derive(Clone)]
+pub(super) struct Entry {
+    name: Arc<str>,
+    slot: &'static Slot,
 }
 
 static SLOTS: List<Slot> = List::new();
+/// Held while a name is looked for and put, some microseconds, so that of two the first one wins:
+/// the holder's generation of forks and one, or 0. What a thread of the parent holds for ever is
+/// taken over in the child.
+static ADDING: AtomicU64 = AtomicU64::new(0);
+/// How often it is tried, and the pause before another try: 20 ms at most, for a holder that lost
+/// its processor. Then two variables may get one name, of which one is shown.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_micros(100);
 
-impl Slot {
-    pub(super) fn name(&'static self) -> &'static str {
+impl Entry {
+    pub(super) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// What is registered here now; nothing if that cannot be seen within a moment.
+    /// What is registered; nothing if it was removed, or cannot be seen within a moment.
     pub(super) fn body(&self) -> Option<Body> {
-        brief(&self.body)?.clone()
+        self.with(|content| content.body.clone())
     }
 
     /// How fast a counter that stands at `value` has grown lately.
     pub(super) fn rate(&self, value: u64, now: Instant) -> Option<Rate> {
-        brief(&self.marks)?.rate(value, now)
+        self.with(|content| content.marks.rate(value, now))?
     }
 
-    fn put(&self, body: Body) {
-        if let Some(mut marks) = brief(&self.marks) {
-            *marks = Marks::new(Instant::now(), count(&body));
-        }
-        if let Some(mut slot) = brief(&self.body) {
-            *slot = Some(body);
-        }
+    fn with<T>(&self, look: impl FnOnce(&mut Content) -> T) -> Option<T> {
+        let mut content = brief(&self.slot.content)?;
+        let same = |content: &&mut Content| Arc::ptr_eq(&content.name, &self.name);
+        content.as_mut().filter(same).map(look)
+    }
+}
+
+impl Slot {
+    /// Puts `content` here unless something else is, and gives it back then.
+    fn put(&self, content: Content) -> Result<(), Content> {
+        let Some(mut place) = brief(&self.content).filter(|place| place.is_none()) else {
+            return Err(content);
+        };
+        self.hash.store(hash(&content.name), Ordering::Release);
+        *place = Some(content);
+        Ok(())
     }
 
-    fn clear(&self) -> bool {
-        let body = brief(&self.body).and_then(|mut slot| slot.take());
-        body.is_some() // and is dropped here, with the lock released
+    /// What is here, if its name is one that `is` accepts.
+    fn entry(&'static self, is: impl FnOnce(&str) -> bool) -> Option<Entry> {
+        let content = brief(&self.content)?;
+        let name = content.as_ref().map(|content| &content.name)?;
+        is(name).then(|| Entry {
+            name: Arc::clone(name),
+            slot: self,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.hash.load(Ordering::Acquire) == 0
+    }
+}
+
+/// FNV-1a: names are few and the application's own.
+fn hash(name: &str) -> u64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.max(1)
+}
+
+/// Whose turn it is to add.
+struct Turn;
+
+impl Turn {
+    fn take() -> Option<Self> {
+        let me = u64::from(fork::generation()) + 1;
+        let taken = || {
+            let holder = ADDING.load(Ordering::Acquire);
+            let free = holder != me;
+            free && ADDING
+                .compare_exchange(holder, me, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        };
+        let waited = (0..TRIES).find(|attempt| {
+            if *attempt > 0 {
+                thread::sleep(PAUSE);
+            }
+            taken()
+        });
+        waited.map(|_| Self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        ADDING.store(0, Ordering::Release);
     }
 }
 
@@ -93,36 +178,41 @@ pub(super) fn add(name: Cow<'static, str>, body: Body) -> Result<(), Error> {
         let why = "a name is 1 to 128 letters, digits, _, ., :, / and -";
         return Err(refused(ErrorKind::Invalid, why));
     }
-    let taken = || {
-        refused(
-            ErrorKind::Taken,
-            "the name is taken; the first one is shown",
-        )
+    let content = Content {
+        name: name.as_ref().into(),
+        marks: Marks::new(Instant::now(), count(&body)),
+        body,
     };
-    if let Some(slot) = oldest(&name) {
-        if slot.body().is_some() {
-            return Err(taken());
+    let turn = Turn::take();
+    if find(&name).is_some() {
+        let why = "the name is taken; the first one is shown";
+        return Err(refused(ErrorKind::Taken, why));
+    }
+    let added = put(content);
+    drop(turn); // before what was not added
+    added.map_err(|_| refused(ErrorKind::Resources, &format!("there are {MOST} already")))
+}
+
+/// Into an empty slot, or a new one.
+fn put(mut content: Content) -> Result<(), Content> {
+    let mut slots = 0;
+    for slot in SLOTS.iter() {
+        slots += 1;
+        if slot.is_empty() {
+            match slot.put(content) {
+                Ok(()) => return Ok(()),
+                Err(back) => content = back,
+            }
         }
-        slot.put(body);
-        return Ok(());
     }
-    if SLOTS.iter().count() >= MOST {
-        let why = format!("there are {MOST} already");
-        return Err(refused(ErrorKind::Resources, &why));
+    if slots >= MOST {
+        return Err(content);
     }
-    let slot = SLOTS.push(Slot {
-        marks: Mutex::new(Marks::new(Instant::now(), count(&body))),
-        body: Mutex::new(Some(body)),
-        name: name.clone(),
+    SLOTS.push(Slot {
+        hash: AtomicU64::new(hash(&content.name)),
+        content: Mutex::new(Some(content)),
     });
-    // Of two that register at the same moment the one that came into the list first wins.
-    match oldest(&name) {
-        Some(winner) if !ptr::eq(winner, slot) => {
-            slot.clear();
-            Err(taken())
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Registers `body`; a refusal is one line in the console's log.
@@ -134,47 +224,67 @@ pub(super) fn add_or_report(name: Cow<'static, str>, body: Body) -> bool {
     added.is_ok()
 }
 
-/// The slot that decides about `name`: the list has the newest first.
-fn oldest(name: &str) -> Option<&'static Slot> {
-    SLOTS.iter().filter(|slot| slot.name == name).last()
+/// The variable `name`.
+pub(super) fn find(name: &str) -> Option<Entry> {
+    let hash = hash(name);
+    let mut likely = SLOTS
+        .iter()
+        .filter(|slot| slot.hash.load(Ordering::Acquire) == hash);
+    likely.find_map(|slot| slot.entry(|known| known == name))
 }
 
-/// The slot of the variable `name`.
-pub(super) fn find(name: &str) -> Option<&'static Slot> {
-    oldest(name)
+/// Takes the variable `name` out.
+pub(super) fn remove(name: &str) -> Option<Body> {
+    let entry = find(name)?;
+    let mut content = brief(&entry.slot.content)?;
+    let taken = content.take_if(|content| Arc::ptr_eq(&content.name, &entry.name))?;
+    entry.slot.hash.store(0, Ordering::Release);
+    drop(content);
+    Some(taken.body) // and is dropped by the caller, with the lock released
 }
 
-/// Empties the slot of `name`; whether there was something in it.
-pub(super) fn remove(name: &str) -> bool {
-    oldest(name).is_some_and(Slot::clear)
-}
-
-/// Every slot, sorted by name; each name once.
-pub(super) fn all() -> Vec<&'static Slot> {
-    let mut slots: Vec<_> = SLOTS.iter().collect();
-    slots.reverse(); // oldest first, which the stable sort keeps
-    order::sort_by(&mut slots, |a, b| a.name.cmp(&b.name));
-    slots.dedup_by(|later, first| later.name == first.name);
-    slots
+/// Every variable, sorted by name; each name once.
+pub(super) fn all() -> Vec<Entry> {
+    let filled = SLOTS.iter().filter(|slot| !slot.is_empty());
+    let mut all: Vec<Entry> = filled.filter_map(|slot| slot.entry(|_| true)).collect();
+    order::sort_by(&mut all, |a, b| a.name.cmp(&b.name));
+    all.dedup_by(|a, b| a.name == b.name);
+    all
 }
 
 /// The names of all variables, sorted.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let filled = all().into_iter().filter(|slot| slot.body().is_some());
-    filled.map(Slot::name)
+pub(crate) fn names() -> impl Iterator<Item = Arc<str>> {
+    all().into_iter().map(|entry| entry.name)
 }
 
 /// Moves the windows on.
 pub(super) fn tick(now: Instant) {
-    for slot in SLOTS.iter() {
-        match slot.body() {
+    for entry in all() {
+        match entry.body() {
             Some(Body::Counter(counter)) => {
-                if let Some(mut marks) = brief(&slot.marks) {
-                    marks.tick(now, counter.peek());
-                }
+                entry.with(|content| content.marks.tick(now, counter.peek()));
             }
             Some(Body::Histogram(histogram)) => histogram.tick(now),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::{child_says, in_a_child};
+
+    #[test]
+    fn a_registration_that_a_fork_cut_off_holds_up_nobody_in_the_child() {
+        static COUNTER: Counter = Counter::new("test.cut_off");
+        assert!(fork::on_child(None));
+        in_a_child(|| {
+            let _never_dropped = std::mem::ManuallyDrop::new(Turn::take());
+            child_says(|| {
+                let added = add("test.cut_off".into(), Body::Counter(&COUNTER));
+                added.is_ok() && ADDING.load(Ordering::Acquire) == 0
+            })
+        });
     }
 }

@@ -115,10 +115,87 @@ fn what_is_removed_frees_its_name_without_growth() {
         assert!(!remove("test.removed"));
         assert_eq!(get("test.removed"), None);
     }
-    let slots = registry::all()
-        .into_iter()
-        .filter(|slot| slot.name() == "test.removed");
-    assert_eq!(slots.count(), 1);
+}
+
+#[test]
+fn names_that_come_and_go_for_ever_come_to_no_bound() {
+    // More than there may be at a time.
+    for number in 0..5000 {
+        let name = format!("test.passing.{number}");
+        publish(name.clone(), move || number);
+        assert!(registry::find(&name).is_some());
+        assert!(remove(&name), "{name}");
+    }
+    assert_eq!(told("test.passing"), 0);
+}
+
+#[test]
+fn so_many_variables_at_a_time_and_no_more() {
+    crate::sys::testing::in_a_child(|| {
+        let names: Vec<String> = (0..4200)
+            .map(|number| format!("test.many.{number}"))
+            .collect();
+        for name in &names {
+            publish(name.clone(), || 0);
+        }
+        let kept = || {
+            registry::names()
+                .filter(|name| name.starts_with("test.many."))
+                .count()
+        };
+        let full = kept();
+        // Whatever becomes free can be used under another name.
+        let freed = names.iter().take(10).filter(|name| remove(name)).count();
+        for number in 0..20 {
+            publish(format!("test.many.more.{number}"), || 0);
+        }
+        (4000..=4096).contains(&full) && freed == 10 && kept() == full
+    });
+}
+
+#[test]
+fn of_many_that_take_a_name_at_once_one_has_it() {
+    for round in 0..200 {
+        let name = format!("test.contested.{}", round % 3);
+        let had: usize = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4_u64)
+                .map(|_| scope.spawn(|| registry::add(name.clone().into(), body()).is_ok()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| usize::from(thread.join().unwrap()))
+                .sum()
+        });
+        assert_eq!((had, remove(&name), remove(&name)), (1, true, false));
+    }
+}
+
+fn body() -> registry::Body {
+    static COUNTER: Counter = Counter::new("test.body");
+    registry::Body::Counter(&COUNTER)
+}
+
+#[test]
+fn a_change_that_would_revert_reverts_when_the_tunable_is_removed() {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    activate();
+    let size = tunable("test.gone", 10_u64, ..).on_change(|new| LAST.store(*new, Ordering::SeqCst));
+    let (_, knob) = find("test.gone");
+    knob.set("20", Hold::For(SOON)).unwrap();
+    assert!(remove("test.gone"));
+    assert_eq!(size.get(), 10);
+    wait_for("on_change", || LAST.load(Ordering::SeqCst) == 10);
+    wait_for("the message", || {
+        told("test.gone was removed, and reverted: 20 -> 10") == 1
+    });
+    // A console that found it before it went is told so, and nothing is left pending.
+    let error = knob.set("30", Hold::For(SOON)).unwrap_err();
+    assert_eq!(error, "the application has removed it");
+    assert_eq!((size.get(), knob.pending()), (10, None));
+    let kept = tunable("test.gone", 1_u64, ..);
+    find("test.gone").1.set("2", Hold::Forever).unwrap();
+    assert!(remove("test.gone"));
+    assert_eq!(kept.get(), 2, "what was made for good stays");
 }
 
 #[test]
@@ -167,7 +244,7 @@ fn level_view_sees_numbers_only() {
     let _size = tunable("test.level.size", 1, ..);
     let _mode = tunable("test.level.mode", "fast".to_owned(), ..);
     let seen = numbers(|name| name.starts_with("test.level."));
-    let seen: Vec<_> = seen.map(|reading| reading.name).collect();
+    let seen: Vec<_> = seen.map(|reading| reading.name.to_string()).collect();
     assert_eq!(seen, ["test.level.count", "test.level.size"]);
     assert_eq!(
         get("test.level.password"),
@@ -199,10 +276,10 @@ fn a_tunable_takes_what_its_bounds_allow() {
     );
 }
 
-fn find(name: &str) -> (&'static str, Arc<dyn Knob>) {
+fn find(name: &str) -> (Arc<str>, Arc<dyn Knob>) {
     tunables()
         .into_iter()
-        .find(|(known, _)| *known == name)
+        .find(|(known, _)| **known == *name)
         .unwrap()
 }
 

@@ -52,6 +52,7 @@ pub fn tunable<T: Tune>(
         gate: Arc::new(Gate::default()),
         stale: AtomicBool::new(false),
         base: Mutex::new(None),
+        retired: AtomicBool::new(false),
     });
     if !inner.bounds.contains(&inner.default) {
         let name = &inner.name;
@@ -87,6 +88,8 @@ struct Inner<T: Tune> {
     stale: AtomicBool,
     /// What comes back, and when.
     base: Mutex<Option<Base<T>>>,
+    /// It was removed: nobody would take a change back.
+    retired: AtomicBool,
 }
 
 struct Base<T> {
@@ -251,6 +254,11 @@ impl<T: Tune> Knob for Arc<Inner<T>> {
         let value = value
             .ok_or_else(|| format!("{word:?} is not acceptable, it takes {}", self.wanted()))?;
         let change = self.change(value, Some(hold), PATIENCE);
+        // Whoever removes it meanwhile says so first and takes back afterwards: one of us sees it.
+        if self.retired.load(Ordering::SeqCst) {
+            self.revert(Instant::now() + LONGEST_HOLD, Duration::ZERO);
+            return Err("the application has removed it".to_owned());
+        }
         if let Some(at) = self.due() {
             threads::alarm(at, revert_due);
         }
@@ -263,6 +271,11 @@ impl<T: Tune> Knob for Arc<Inner<T>> {
             base.take_if(|base| base.at <= now)?
         };
         Some(self.change(base.value, None, patience))
+    }
+
+    fn retire(&self) -> Option<Change> {
+        self.retired.store(true, Ordering::SeqCst);
+        self.revert(Instant::now() + LONGEST_HOLD, Duration::ZERO)
     }
 
     fn due(&self) -> Option<Instant> {
@@ -283,6 +296,26 @@ pub(super) fn revert_overdue() {
     }
 }
 
+/// Takes back what would revert later: the tunable is not among the variables any more.
+pub(super) fn retire(name: &str, knob: &Arc<dyn Knob>) {
+    if let Some(change) = knob.retire() {
+        say(name, "was removed, and reverted", change);
+    }
+}
+
+fn say(name: &str, how: &str, change: Change) {
+    let Change {
+        before,
+        after,
+        hook,
+        ..
+    } = change;
+    messages::note(format!("{name} {how}: {before} -> {after}"));
+    if let Hook::Failed(why) = hook {
+        messages::warn(format!("the on_change of {name} failed: {why}"));
+    }
+}
+
 /// Takes back every change that was not made for good: nobody will be there when its time comes.
 pub(super) fn revert_early() {
     revert_all(Instant::now() + LONGEST_HOLD, PATIENCE);
@@ -292,16 +325,7 @@ fn revert_all(now: Instant, patience: Duration) {
     let mut next: Option<Instant> = None;
     for (name, knob) in tunables() {
         if let Some(change) = knob.revert(now, patience) {
-            let Change {
-                before,
-                after,
-                hook,
-                ..
-            } = change;
-            messages::note(format!("{name} reverted by itself: {before} -> {after}"));
-            if let Hook::Failed(why) = hook {
-                messages::warn(format!("the on_change of {name} failed: {why}"));
-            }
+            say(&name, "reverted by itself", change);
         }
         next = [next, knob.due()].into_iter().flatten().min();
     }

@@ -30,7 +30,7 @@ pub(super) fn expvar(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<
         variables.insert("cmdline", Cow::Owned(json!(words)));
     }
     let theirs = readings.iter();
-    variables.extend(theirs.map(|reading| (reading.name, reading.value.json())));
+    variables.extend(theirs.map(|reading| (&*reading.name, reading.value.json())));
     reply.file(expvar::MEDIA_TYPE, "", |out| expvar::render(variables, out))
 }
 
@@ -56,7 +56,7 @@ pub(super) fn metrics(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result
         value: openmetrics::Value::Gauges(numbers(&memory())),
     };
     let theirs = readings.iter();
-    let theirs = theirs.filter_map(|reading| metric(reading, &vars::below(reading.name)));
+    let theirs = theirs.filter_map(|reading| metric(reading, &vars::below(&reading.name)));
     let metrics = std::iter::once(memory).chain(theirs);
     reply.file(openmetrics::MEDIA_TYPE, "", |out| {
         openmetrics::render(metrics, out)
@@ -92,7 +92,7 @@ fn metric(reading: &Reading, below: &[(u64, u64)]) -> Option<Metric> {
         _ => return None,
     };
     Some(Metric {
-        name: reading.name.to_owned(),
+        name: reading.name.to_string(),
         unit,
         help: String::new(),
         value,
@@ -134,7 +134,7 @@ mod tests {
 
     fn check(value: Value, expected: Option<openmetrics::Value>) {
         let reading = Reading {
-            name: "x",
+            name: "x".into(),
             kind: "",
             value,
             rate: None,

@@ -74,7 +74,7 @@ mod tests {
 
     fn check(value: Value, expected: Result<&str, &str>) {
         let reading = Reading {
-            name: "x",
+            name: "x".into(),
             kind: "value",
             value,
             rate: None,

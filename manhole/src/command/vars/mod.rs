@@ -109,7 +109,7 @@ fn nothing(pattern: &str) -> String {
         return format!("the application has declared none; one line makes one: {declare}");
     }
     let pattern = super::shown(pattern);
-    match suggest::nearest(&pattern, names.iter().copied()) {
+    match suggest::nearest(&pattern, names.iter().map(|name| &**name)) {
         Some(name) => format!("no variable matches {pattern}; did you mean {name}?"),
         None => format!(
             "no variable matches {pattern}; vars lists all {}",
@@ -120,7 +120,8 @@ fn nothing(pattern: &str) -> String {
 
 /// What to say about a name that is none.
 fn unknown(command: &str, name: &str) -> Failure {
-    let nearest = suggest::nearest(name, vars::names());
+    let names: Vec<_> = vars::names().collect();
+    let nearest = suggest::nearest(name, names.iter().map(|name| &**name));
     let remedy = nearest.map_or_else(
         || "vars lists them".to_owned(),
         |near| format!("did you mean {near}?"),

@@ -59,13 +59,13 @@ fn run(_: &Context, args: &Args) -> Result<Answer, Failure> {
     );
     let hold = hold(args.joined("hold").as_deref())?;
     let mut tunables = vars::tunables().into_iter();
-    let Some((name, knob)) = tunables.find(|(known, _)| *known == name) else {
+    let Some((name, knob)) = tunables.find(|(known, _)| **known == *name) else {
         return Err(no_tunable(name));
     };
     let change = knob
         .set(value, hold)
         .map_err(|why| usage(format!("{name}: {why}")))?;
-    Ok(answer(name, value, &change))
+    Ok(answer(&name, value, &change))
 }
 
 fn hold(words: Option<&str>) -> Result<Hold, Failure> {
@@ -98,15 +98,16 @@ fn no_tunable(name: &str) -> Failure {
     if vars::is_public(name).is_none() {
         return unknown("vars set", name);
     }
-    let tunables: Vec<&str> = vars::tunables().into_iter().map(|(name, _)| name).collect();
-    let which = match tunables.as_slice() {
+    let tunables = vars::tunables();
+    let names: Vec<&str> = tunables.iter().map(|(name, _)| &**name).collect();
+    let which = match names.as_slice() {
         [] => "the application declares none (manhole::vars::tunable)".to_owned(),
         names => format!("tunables are {}", names.join(", ")),
     };
     usage(format!("{name} is read only; {which}"))
 }
 
-fn answer(name: &'static str, word: &str, change: &Change) -> Answer {
+fn answer(name: &str, word: &str, change: &Change) -> Answer {
     let mut answer = Answer::short();
     answer.push(Block::Lines(lines(name, word, change)));
     let mut fields = Fields {

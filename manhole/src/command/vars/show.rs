@@ -60,7 +60,7 @@ fn row(reading: Reading, room: usize) -> Vec<Cell> {
     let optional = |cell: Option<Cell>| cell.unwrap_or(Cell::Empty);
     let setting = reading.setting.as_ref();
     vec![
-        Cell::text(reading.name),
+        Cell::text(&*reading.name),
         match reading.value {
             Value::Busy(_) | Value::Failed(_) => Cell::Unknown,
             Value::Published(json) | Value::Tunable(json) => Cell::Json(json),
@@ -284,7 +284,7 @@ mod tests {
 
     fn reading(name: &'static str, kind: &'static str, value: Value) -> Reading {
         Reading {
-            name,
+            name: name.into(),
             kind,
             value,
             rate: None,

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use std::{
     borrow::Cow,
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -104,14 +105,16 @@ fn arguments(args: &Args) -> Result<(Duration, String), Failure> {
     Ok((period, pattern.unwrap_or("*").to_owned()))
 }
 
-/// What is new or has changed since `last`, which is brought up to date, and by how much.
+/// What is new or has changed since `last`, which is brought up to date, and by how much. What is not
+/// there any more is forgotten: names may come and go for ever.
 fn changes<'a>(
     readings: &'a [Reading],
-    last: &mut BTreeMap<&'static str, Value>,
+    last: &mut BTreeMap<Arc<str>, Value>,
 ) -> impl Iterator<Item = (&'a Reading, Option<i64>)> {
-    readings.iter().filter_map(|reading| {
-        let before = last.insert(reading.name, reading.value.clone());
-        match before {
+    let mut earlier = std::mem::take(last);
+    readings.iter().filter_map(move |reading| {
+        last.insert(reading.name.clone(), reading.value.clone());
+        match earlier.remove(&reading.name) {
             Some(before) if same(&before, &reading.value) => None,
             Some(before) => Some((reading, difference(&before, &reading.value))),
             None => Some((reading, None)),
@@ -168,7 +171,7 @@ impl Serialize for Change<'_> {
         };
         let mut object = serializer.serialize_map(None)?;
         object.serialize_entry("change", &self.change)?;
-        object.serialize_entry("name", self.reading.name)?;
+        object.serialize_entry("name", &*self.reading.name)?;
         object.serialize_entry("time", &units::time_utc_millis(self.now))?;
         object.serialize_entry("value", &*value)?;
         object.end()
@@ -181,7 +184,7 @@ mod tests {
 
     fn reading(name: &'static str, value: Value) -> Reading {
         Reading {
-            name,
+            name: name.into(),
             kind: "counter",
             value,
             rate: None,
@@ -226,6 +229,9 @@ mod tests {
             [r#"{"change":-2,"name":"queue","time":"2026-11-21T14:20:31.000Z","value":5}"#]
         );
         assert!(look([Value::Counter(1824), gauge(5), busy(4)], false).is_empty());
+        let kept = [reading("a", Value::Counter(1))];
+        assert_eq!(changes(&kept, &mut last).count(), 1);
+        assert_eq!(last.len(), 1, "what was removed is forgotten");
     }
 
     #[test]
