@@ -2,7 +2,7 @@
 
 use super::{
     Summary,
-    buckets::{BUCKETS, below, difference, index, percentile},
+    buckets::{BINARY, BUCKETS, DECIMAL, Round, at_most, difference, percentile},
     lazy::Lazy,
     registry::Body,
     window::Window,
@@ -31,7 +31,8 @@ pub enum Unit {
 /// A distribution of numbers, shown as median, p90, p99 and greatest value of the last five minutes
 /// (or since the start, while that is less).
 ///
-/// Percentiles are at most 3.2 % off, the greatest value is exact. 8 KiB a histogram.
+/// Percentiles are at most 3.2 % off, the greatest value is exact. `/metrics` has exact counts of what
+/// was at most 1, 2 and 5 times a power of ten, or a power of two for bytes. 8 KiB a histogram.
 ///
 /// ```
 /// use manhole::vars::{Histogram, Unit};
@@ -67,7 +68,7 @@ impl Histogram {
     #[inline]
     pub fn record(&'static self, value: u64) {
         self.register();
-        if let Some(bucket) = self.buckets.get(index(value)) {
+        if let Some(bucket) = self.buckets.get(self.round().index(value)) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
         self.sum.fetch_add(value, Ordering::Relaxed);
@@ -123,7 +124,7 @@ impl Histogram {
         let count = counts.iter().map(|(_, count)| count).sum();
         let max = (count > 0).then(|| max.max(recent));
         let percentile = |share| {
-            let value = percentile(&counts, share)?;
+            let value = percentile(&counts, share, self.round())?;
             Some(max.map_or(value, |max| value.min(max)))
         };
         Summary {
@@ -139,13 +140,28 @@ impl Histogram {
         }
     }
 
-    /// How many values since the start are below each of some fixed bounds, ascending.
-    pub(super) fn below(&self) -> Vec<(u64, u64)> {
+    /// How many values since the start are at most each of some round bounds, ascending.
+    pub(super) fn at_most(&self) -> Vec<(u64, u64)> {
         let counts = self.counts();
+        let decimals = |exponents: std::ops::RangeInclusive<u32>| {
+            let powers = exponents.map(|exponent| 10_u64.pow(exponent));
+            powers.flat_map(|power| [power, 2 * power, 5 * power])
+        };
         match self.unit {
-            Unit::Plain => below(&counts, 0..=20),
-            Unit::Nanos => below(&counts, 10..=36), // 1 us to 69 s
-            Unit::Bytes => below(&counts, (6..=36).step_by(2)),
+            Unit::Plain => at_most(&counts, decimals(0..=5), self.round()),
+            Unit::Nanos => at_most(&counts, decimals(3..=10), self.round()), // 1 us to 50 s
+            Unit::Bytes => {
+                let powers = (6..=36).step_by(2).map(|exponent| 1 << exponent);
+                at_most(&counts, powers, self.round()) // 64 B to 64 GiB
+            }
+        }
+    }
+
+    #[inline]
+    const fn round(&self) -> &'static Round {
+        match self.unit {
+            Unit::Bytes => &BINARY,
+            Unit::Plain | Unit::Nanos => &DECIMAL,
         }
     }
 

@@ -55,7 +55,7 @@ pub use map::Map;
 pub use number::{Counter, Entered, Float, Gauge};
 pub use publish::publish;
 pub(crate) use rate::Rate;
-pub(crate) use reading::{Reading, Setting, below, is_public, numbers, read, read_all, tunables};
+pub(crate) use reading::{Reading, Setting, at_most, is_public, numbers, read, read_all, tunables};
 pub(crate) use registry::names;
 pub use text::Text;
 pub use tunable::{Tunable, tunable};

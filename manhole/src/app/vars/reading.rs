@@ -130,10 +130,10 @@ pub(crate) fn is_public(name: &str) -> Option<bool> {
     registry::find(name)?.body().as_ref().map(is_number)
 }
 
-/// How many values of the histogram `name` are below each of some fixed bounds, ascending.
-pub(crate) fn below(name: &str) -> Vec<(u64, u64)> {
+/// How many values of the histogram `name` are at most each of some round bounds, ascending.
+pub(crate) fn at_most(name: &str) -> Vec<(u64, u64)> {
     match registry::find(name).and_then(|entry| entry.body()) {
-        Some(Body::Histogram(histogram)) => histogram.below(),
+        Some(Body::Histogram(histogram)) => histogram.at_most(),
         _ => Vec::new(),
     }
 }

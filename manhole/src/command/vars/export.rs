@@ -56,14 +56,14 @@ pub(super) fn metrics(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result
         value: openmetrics::Value::Gauges(numbers(&memory())),
     };
     let theirs = readings.iter();
-    let theirs = theirs.filter_map(|reading| metric(reading, &vars::below(&reading.name)));
+    let theirs = theirs.filter_map(|reading| metric(reading, &vars::at_most(&reading.name)));
     let metrics = std::iter::once(memory).chain(theirs);
     reply.file(openmetrics::MEDIA_TYPE, "", |out| {
         openmetrics::render(metrics, out)
     })
 }
 
-fn metric(reading: &Reading, below: &[(u64, u64)]) -> Option<Metric> {
+fn metric(reading: &Reading, at_most: &[(u64, u64)]) -> Option<Metric> {
     let mut unit = None;
     let value = match &reading.value {
         Value::Counter(count) => openmetrics::Value::Counter(*count as f64),
@@ -81,7 +81,7 @@ fn metric(reading: &Reading, below: &[(u64, u64)]) -> Option<Metric> {
                 Unit::Bytes => Some("bytes"),
                 _ => None,
             };
-            histogram(summary, below)
+            histogram(summary, at_most)
         }
         Value::Tunable(json) | Value::Published(json) => match number(json) {
             Some(value) => openmetrics::Value::Gauge(value),
@@ -99,15 +99,14 @@ fn metric(reading: &Reading, below: &[(u64, u64)]) -> Option<Metric> {
     })
 }
 
-fn histogram(summary: &Summary, below: &[(u64, u64)]) -> openmetrics::Value {
+fn histogram(summary: &Summary, at_most: &[(u64, u64)]) -> openmetrics::Value {
     let scale = |value: f64| match summary.unit {
         Unit::Nanos => value / 1e9,
         _ => value,
     };
-    // What is below 1024 is at most 1023: a bound of OpenMetrics is part of its bucket.
-    let bucket = |(limit, count): &(u64, u64)| (scale((limit - 1) as f64), *count);
+    let bucket = |(bound, count): &(u64, u64)| (scale(*bound as f64), *count);
     openmetrics::Value::Histogram {
-        buckets: below.iter().map(bucket).collect(),
+        buckets: at_most.iter().map(bucket).collect(),
         sum: scale(summary.sum as f64),
         count: summary.total,
     }
@@ -177,10 +176,10 @@ mod tests {
             sum: 2_000_000_000,
         };
         let expected = openmetrics::Value::Histogram {
-            buckets: vec![(1023e-9, 1), (2047e-9, 2)],
+            buckets: vec![(1e-6, 1), (0.002, 2)],
             sum: 2.0,
             count: 3,
         };
-        assert_eq!(histogram(&summary, &[(1024, 1), (2048, 2)]), expected);
+        assert_eq!(histogram(&summary, &[(1_000, 1), (2_000_000, 2)]), expected);
     }
 }
