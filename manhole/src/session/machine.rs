@@ -14,15 +14,10 @@ use crate::{
     protocol::machine::{self, Request, Requests},
     rt,
 };
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 /// Calls under way at a time on one connection.
 const MOST: usize = 8;
-/// How long a connection may stay silent while nothing runs.
-const IDLE: Duration = Duration::from_secs(3600);
 
 /// A call under way.
 struct Running {
@@ -66,10 +61,11 @@ impl Machine<'_> {
         self.requests().await?;
         let mut buffer = [0; 4096];
         let mut look = rt::interval(LOOK);
-        let mut clock = LineClock::default();
+        let limits = self.peer.limits;
+        let mut clock = LineClock::new(&limits);
         while !(self.eof && self.running.is_empty()) {
             if self.running.is_empty() {
-                let patience = clock.patience(self.lines.has_partial(), IDLE);
+                let patience = clock.patience(self.lines.has_partial(), limits.idle);
                 let failure = match self.peer.read(&mut buffer, patience).await {
                     Read::Data(chunk) => {
                         self.lines.feed(chunk);

@@ -24,12 +24,9 @@ use crate::{
     protocol::sniff::{Sniff, Sniffer},
     rt::Stream,
 };
-use clock::{LineClock, PARTIAL};
+use clock::{Limits, LineClock};
 use peer::{Peer, Read};
-use std::{sync::Arc, time::Duration};
-
-/// How long a client may say nothing at all.
-const FIRST_BYTE: Duration = Duration::from_secs(600);
+use std::sync::Arc;
 
 /// Serves one connection to its end.
 pub(crate) async fn converse(
@@ -38,13 +35,17 @@ pub(crate) async fn converse(
     connection: Connection,
     state: Arc<State>,
 ) {
-    let mut peer = Peer::new(stream, caller, connection, state);
+    let limits = Limits::default();
+    converse_with(Peer::new(stream, caller, connection, state, limits)).await;
+}
+
+async fn converse_with(mut peer: Peer) {
     let mut sniffer = Sniffer::default();
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
-    let mut clock = LineClock::default();
+    let mut clock = LineClock::new(&peer.limits);
     loop {
-        let patience = clock.patience(!bytes.is_empty(), FIRST_BYTE);
+        let patience = clock.patience(!bytes.is_empty(), peer.limits.first_byte);
         let chunk = match peer.read(&mut buffer, patience).await {
             Read::Data(chunk) => chunk,
             Read::Quiet if !bytes.is_empty() => {

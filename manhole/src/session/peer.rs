@@ -3,6 +3,7 @@
 
 use super::{
     Connection,
+    clock::Limits,
     outlet::{Gone, Outlet},
     race::{First, race},
 };
@@ -37,6 +38,8 @@ pub(super) struct Peer {
     pub client: Option<String>,
     /// Its way of writing.
     pub outlet: Outlet,
+    /// How long it may take.
+    pub limits: Limits,
 }
 
 /// What reading came to.
@@ -60,6 +63,7 @@ impl Peer {
         caller: Caller,
         connection: Connection,
         state: Arc<State>,
+        limits: Limits,
     ) -> Self {
         Self {
             stream,
@@ -68,6 +72,7 @@ impl Peer {
             state,
             client: None,
             outlet: Outlet::default(),
+            limits,
         }
     }
 

@@ -22,8 +22,6 @@ use crate::{
 use frame::Frame;
 use std::time::{Duration, Instant};
 
-/// How long a prompt may stand unused.
-const PROMPT_IDLE: Duration = Duration::from_secs(3600);
 /// How often a running command's client is looked after.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
@@ -57,10 +55,11 @@ struct Text<'a> {
 
 /// Talks text until the client or the mode ends it. `bytes` is what the sniffer has seen.
 pub(super) async fn converse(peer: &mut Peer, bytes: &[u8], eof: bool) {
+    let clock = LineClock::new(&peer.limits);
     let mut text = Text {
         peer,
         lines: Lines::default(),
-        clock: LineClock::default(),
+        clock,
         mode: None,
         headed: false,
         answered: false,
@@ -117,7 +116,7 @@ impl Text<'_> {
         let mut buffer = [0; 4096];
         let batch = matches!(self.mode, Some(Mode::Batch));
         let began = self.lines.has_partial();
-        let patience = self.clock.patience(began, PROMPT_IDLE);
+        let patience = self.clock.patience(began, self.peer.limits.idle);
         let read = match batch && !began {
             // All that was sent is answered: whoever wanted to say more would have said it.
             true => self.peer.read_now(&mut buffer),

@@ -13,7 +13,6 @@ mod reply;
 mod routes;
 
 use super::{
-    PARTIAL,
     peer::{Peer, Read},
     race::{First, race},
     text::LOOK,
@@ -73,7 +72,7 @@ pub(super) async fn refuse(peer: &Peer, bytes: &[u8], failure: &Failure) {
 }
 
 async fn read_head(peer: &Peer, bytes: &mut Vec<u8>) -> Result<(), Refusal> {
-    let until = Instant::now() + PARTIAL;
+    let until = Instant::now() + peer.limits.partial;
     let mut buffer = [0; 4096];
     while !head::complete(bytes)? {
         let left = until.saturating_duration_since(Instant::now());

@@ -10,7 +10,7 @@ use crate::{
 use std::{
     io::{Read as _, Write as _},
     os::unix::net::UnixStream as Client,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 fn state() -> Arc<State> {
@@ -30,14 +30,25 @@ fn caller(level: Level) -> Caller {
 
 /// Serves one end of a pair on a thread of its own and gives the other end.
 fn connect(level: Level, state: &Arc<State>) -> (Client, Connection) {
-    let (ours, theirs) = Client::pair().unwrap();
+    connect_within(level, state, Limits::default(), "")
+}
+
+/// The same with limits of the test's own; `first` was sent before they begin.
+fn connect_within(
+    level: Level,
+    state: &Arc<State>,
+    limits: Limits,
+    first: &str,
+) -> (Client, Connection) {
+    let (ours, mut theirs) = Client::pair().unwrap();
+    theirs.write_all(first.as_bytes()).unwrap();
     let connection = Connection::new();
     let (handle, state) = (connection.clone(), state.clone());
     let caller = caller(level);
     std::thread::spawn(move || {
         let talk = async move {
             let stream = Stream::new(ours).unwrap();
-            converse(stream, caller, handle, state).await;
+            converse_with(Peer::new(stream, caller, handle, state, limits)).await;
         };
         crate::rt::block_on(talk).unwrap();
     });
