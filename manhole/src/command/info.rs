@@ -292,7 +292,12 @@ fn missing(state: &State, identity: &Identity) -> Vec<String> {
     }
     let dropped = |count: u64, what: &str, who: &str| {
         let what = plural(usize::try_from(count).unwrap_or(usize::MAX), what);
-        let sentence = || format!("{what} of the console were dropped: {who} is slow or panics");
+        let or = match cfg!(any(feature = "tracing", feature = "log")) {
+            true => " or a subscriber",
+            false => "",
+        };
+        let sentence =
+            || format!("{what} of the console were dropped: {who}{or} is slow or panics");
         (count > 0).then(sentence)
     };
     missing.extend(dropped(messages::dropped(), "message", "log_to"));
