@@ -52,6 +52,14 @@ impl Call {
         self.args.level(self.spec())
     }
 
+    /// Whether the kernel may not answer it.
+    pub(crate) fn may_stick(&self) -> bool {
+        match &self.target {
+            Target::BuiltIn(command) => matches!(command.run, Run::Kernel(_)),
+            Target::Application(_) => false,
+        }
+    }
+
     /// The line for the audit: secrets masked.
     pub(crate) fn masked(&self) -> String {
         masked(&self.words)
@@ -260,7 +268,9 @@ fn finish(
 fn run(call: &Call, ctx: &Context, reply: &mut Reply<'_>) -> Result<(), Failure> {
     match &call.target {
         Target::BuiltIn(command) => match command.run {
-            Run::Answer(function) => reply.answer(function(ctx, &call.args)?),
+            Run::Answer(function) | Run::Kernel(function) => {
+                reply.answer(function(ctx, &call.args)?)
+            }
             Run::Stream(function) => function(ctx, &call.args, reply),
         },
         Target::Application(command) => super::application::run(command, ctx, &call.args, reply),

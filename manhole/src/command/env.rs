@@ -34,7 +34,7 @@ pub(super) static COMMAND: Command = Command {
     },
     triage: false,
     endpoints: &[],
-    run: Run::Answer(answer),
+    run: Run::Kernel(answer),
 };
 
 fn answer(_: &Context, args: &Args) -> Result<Answer, Failure> {

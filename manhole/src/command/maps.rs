@@ -39,7 +39,7 @@ pub(super) static COMMAND: Command = Command {
     },
     triage: false,
     endpoints: &[],
-    run: Run::Answer(answer),
+    run: Run::Kernel(answer),
 };
 
 fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {

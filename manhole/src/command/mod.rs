@@ -18,6 +18,7 @@ mod fds;
 mod gc;
 mod help;
 mod info;
+mod kernel;
 mod limits;
 mod maps;
 mod memory;
@@ -40,6 +41,7 @@ pub(crate) use audit_log::{AuditLog, Entry, Listener, Nobody};
 pub(crate) use cancel::Cancel;
 pub(crate) use context::Context;
 pub(crate) use dispatch::{Call, admit, execute, masked, refuse_level, resolve_spec, serve, specs};
+pub(crate) use kernel::KernelCalls;
 pub(crate) use query::{Query, decode};
 pub(crate) use quit::NAME as QUIT;
 pub(crate) use reply::{Event, Reply, Sink, Style};
@@ -68,11 +70,14 @@ pub(crate) struct Command {
     pub run: Run,
 }
 
-/// What a command does, in one of two shapes.
+/// What a command does, in one of three shapes.
 #[derive(Clone, Copy)]
 pub(crate) enum Run {
     /// Finds something out and returns it; nearly every command.
     Answer(fn(&Context, &Args) -> Result<Answer, Failure>),
+    /// The same, but the kernel may not answer it while a thread of the host is stuck with the lock of
+    /// the memory map.
+    Kernel(fn(&Context, &Args) -> Result<Answer, Failure>),
     /// Writes as it goes: long ones, tails, files.
     Stream(fn(&Context, &Args, &mut Reply<'_>) -> Result<(), Failure>),
 }

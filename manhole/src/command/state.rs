@@ -1,6 +1,6 @@
 //! Everything about this console that commands and conversations share.
 
-use super::{AuditLog, Listener, Workers};
+use super::{AuditLog, KernelCalls, Listener, Workers};
 use crate::{
     app::routes::Routes,
     model::{Caller, Level},
@@ -103,6 +103,8 @@ pub(crate) struct State {
     pub audit: AuditLog,
     /// The threads that commands run on.
     pub workers: Workers,
+    /// The commands among them that the kernel may not answer.
+    pub kernel: KernelCalls,
     /// The application's own HTTP paths.
     pub routes: Routes,
     /// 24 hours of vital signs.
@@ -134,6 +136,8 @@ impl State {
         let host = nix::unistd::gethostname()
             .ok()
             .and_then(|name| name.into_string().ok());
+        // Kept from now on: later the kernel may not give it.
+        let _ = crate::probe::identity::command_line();
         Self {
             name,
             version,
@@ -144,6 +148,7 @@ impl State {
             access,
             audit: AuditLog::new(listener),
             workers: Workers::default(),
+            kernel: KernelCalls::default(),
             routes: Routes::default(),
             vitals: crate::probe::vitals::Vitals::new(),
             fds: super::fds::Past::default(),

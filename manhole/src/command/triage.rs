@@ -51,7 +51,7 @@ fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
 }
 
 fn ask(command: &Command, ctx: &Context) -> Result<Option<Finding>, Failure> {
-    let Run::Answer(function) = command.run else {
+    let (Run::Answer(function) | Run::Kernel(function)) = command.run else {
         return Ok(None);
     };
     // The threads are asked for their stacks once, by `stacks`.

@@ -1,14 +1,14 @@
 //! Who this process is: program, command line, age, user, container; and whether the console's
 //! threads are still what the process is.
 //!
-//! About ten small files, 0.1 ms; the command line takes the `mmap_lock` for a moment.
+//! About ten small files, 0.1 ms.
 
 use super::{
     clock,
     procfs::{bytes, field, field_number, line, lossless, text},
     threads::Stat,
 };
-use std::fs;
+use std::{fs, sync::OnceLock};
 
 /// Facts about the process that hardly change.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -79,8 +79,17 @@ pub(crate) fn age_ns() -> Option<u64> {
     clock::age_ns(Stat::parse(&bytes("/proc/self/stat")?)?.start_ticks)
 }
 
-/// The words of the command line, unmasked; empty when it cannot be read.
+/// The words of the command line, unmasked, as they were at the first look; empty when they cannot be
+/// read.
+///
+/// Read once: the kernel takes the lock of the memory map for it, which a thread of the host may be stuck
+/// with when somebody asks.
 pub(crate) fn command_line() -> Vec<String> {
+    static WORDS: OnceLock<Vec<String>> = OnceLock::new();
+    WORDS.get_or_init(read_command_line).clone()
+}
+
+fn read_command_line() -> Vec<String> {
     let content = bytes("/proc/thread-self/cmdline").unwrap_or_default();
     let content = content.strip_suffix(b"\0").unwrap_or(&content);
     match content.is_empty() {

@@ -13,6 +13,7 @@ mod peer;
 mod race;
 mod refuse;
 mod running;
+mod supervised;
 mod text;
 
 pub(crate) use connection::Connection;

@@ -1,5 +1,6 @@
 //! Having a call run: on a worker, with its events coming back through a bounded channel.
 
+use super::supervised::{self, PATIENCE};
 use crate::{
     command::{self, Call, Context, Entry, Event, Sink, Style},
     model::{Code, Failure},
@@ -24,10 +25,13 @@ pub(super) fn channel() -> (Sender, Events) {
 
 /// Has `call` run; its events arrive at `events` with `id`, `Event::End` last.
 pub(super) fn start(call: Call, ctx: Context, style: Style, entry: Entry, id: u64, events: Sender) {
-    let workers = ctx.state.workers.clone();
-    let uid = ctx.caller.uid;
+    let asked = (ctx.clone(), entry.clone());
+    let sticks = call.may_stick();
     let work = move |sink: &mut dyn Sink| command::execute(&call, &ctx, style, &entry, sink);
-    spawn(&workers, uid, id, events, work);
+    match (asked, sticks) {
+        ((ctx, entry), true) => supervised::spawn(&ctx, entry, id, events, PATIENCE, work),
+        ((ctx, _), false) => spawn(&ctx.state.workers, ctx.caller.uid, id, events, work),
+    }
 }
 
 /// Has any work of user `uid` run that writes events.

@@ -52,7 +52,7 @@ pub(super) static COMMAND: Command = Command {
     },
     triage: true,
     endpoints: &[],
-    run: Run::Answer(answer),
+    run: Run::Kernel(answer),
 };
 
 /// How far back one looks, the farthest that is known first, with its heading.

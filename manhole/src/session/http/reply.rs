@@ -123,17 +123,12 @@ async fn serve_endpoint(
         return refused(peer, line, &failure);
     }
     let entry = peer.entry(Dialect::Http, line);
-    stream(peer, move |sink| {
-        command::serve(
-            endpoint.path,
-            &ctx,
-            &entry,
-            sink,
-            Style::default(),
-            |reply| (endpoint.run)(&ctx, &query, reply),
-        );
-    })
-    .await
+    let work = move |sink: &mut dyn Sink| {
+        let run = |reply: &mut command::Reply<'_>| (endpoint.run)(&ctx, &query, reply);
+        command::serve(endpoint.path, &ctx, &entry, sink, Style::default(), run);
+    };
+    let (workers, uid) = (&peer.state.workers, peer.caller.uid);
+    stream(|events| running::spawn(workers, uid, 0, events, work)).await
 }
 
 async fn serve_command(
@@ -164,10 +159,8 @@ async fn serve_command(
     };
     let media = if style.json { "application/json" } else { TEXT };
     let entry = peer.entry_of(Dialect::Http, &call);
-    let mut reply = stream(peer, move |sink| {
-        command::execute(&call, &ctx, style, &entry, sink)
-    })
-    .await;
+    let begin = |events| running::start(call, ctx, style, entry, 0, events);
+    let mut reply = stream(begin).await;
     if reply.status() == StatusCode::OK
         && !reply.headers().contains_key(header::CONTENT_DISPOSITION)
     {
@@ -193,10 +186,10 @@ fn accepts(headers: &HeaderMap, media: &str) -> bool {
     accept.is_some_and(|accept| accept.contains(media))
 }
 
-/// Has `work` run and answers with its events; the status waits for the first of them.
-async fn stream(peer: &Peer, work: impl FnOnce(&mut dyn Sink) + Send + 'static) -> Reply {
+/// Answers with the events of what `begin` starts; the status waits for the first of them.
+async fn stream(begin: impl FnOnce(running::Sender)) -> Reply {
     let (sender, mut events) = running::channel();
-    running::spawn(&peer.state.workers, peer.caller.uid, 0, sender, work);
+    begin(sender);
     let (first, media, name, more) = loop {
         match events.recv().await {
             Some((_, Event::Text { chunk, stream })) => break (chunk, TEXT, None, stream),

@@ -1,6 +1,8 @@
 //! Whole conversations over a socket pair, without an island: what goes in, what comes out.
 
 mod http;
+mod limits;
+mod supervised;
 
 use super::*;
 use crate::{
