@@ -131,7 +131,7 @@ fn ask(tids: &[u32], bytes: &mut usize) {
     };
     collect(
         libc::SIGURG,
-        tids,
+        &mut tids.iter().copied(),
         Duration::from_secs(1),
         &|| true,
         &mut each,
@@ -205,7 +205,14 @@ fn ask_timed(tid: u32, figures: &mut Figures) -> usize {
         |_: u32, copied: Result<Copied<'_>, Missing>| bytes = copied.unwrap().stack.len();
     PAUSE.store(0, Ordering::Relaxed);
     let patience = Duration::from_secs(10);
-    collect(libc::SIGURG, &[tid], patience, &after_asking, &mut each).unwrap();
+    collect(
+        libc::SIGURG,
+        &mut [tid].into_iter(),
+        patience,
+        &after_asking,
+        &mut each,
+    )
+    .unwrap();
     while PAUSE.load(Ordering::Relaxed) == 0 {
         thread::yield_now();
     }
@@ -214,7 +221,14 @@ fn ask_timed(tid: u32, figures: &mut Figures) -> usize {
 }
 
 fn prepare() {
-    collect(libc::SIGURG, &[], Duration::ZERO, &|| true, &mut |_, _| ()).unwrap();
+    collect(
+        libc::SIGURG,
+        &mut std::iter::empty(),
+        Duration::ZERO,
+        &|| true,
+        &mut |_, _| (),
+    )
+    .unwrap();
     // SAFETY: zeroed is a valid sigaction; what is installed is made for it. The mask is changed
     // before any other thread is started, so all of them inherit it.
     unsafe {

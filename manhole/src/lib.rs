@@ -88,6 +88,7 @@ pub use model::Level;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::model::stack;
+    pub use crate::probe::stacks::fuzzing as stacks;
     pub use crate::protocol::*;
     pub use crate::render::escape;
 

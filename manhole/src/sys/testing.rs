@@ -116,6 +116,88 @@ pub(crate) fn interrupt(tid: u32, signal: i32, handler: extern "C" fn(i32)) {
     assert_eq!(sent, 0);
 }
 
+/// Calls `f` from code that has no unwind information, in the image or made at run time.
+pub(crate) type Detour = unsafe extern "C" fn(f: extern "C" fn());
+
+#[cfg(target_arch = "x86_64")]
+std::arch::global_asm!(
+    ".globl manhole_tests_bare",
+    "manhole_tests_bare: sub rsp, 0x48",
+    "call rdi",
+    "add rsp, 0x48",
+    "ret",
+    ".globl manhole_tests_barer",
+    "manhole_tests_barer: push rbx",
+    "sub rsp, 0x100",
+    "call manhole_tests_bare",
+    "add rsp, 0x100",
+    "pop rbx",
+    "ret",
+);
+#[cfg(target_arch = "aarch64")]
+std::arch::global_asm!(
+    ".globl manhole_tests_bare",
+    "manhole_tests_bare: sub sp, sp, 64",
+    "str x30, [sp, 56]",
+    "blr x0",
+    "ldr x30, [sp, 56]",
+    "add sp, sp, 64",
+    "ret",
+    ".globl manhole_tests_barer",
+    "manhole_tests_barer: sub sp, sp, 128",
+    "str x30, [sp, 120]",
+    "bl manhole_tests_bare",
+    "ldr x30, [sp, 120]",
+    "add sp, sp, 128",
+    "ret",
+);
+
+unsafe extern "C" {
+    fn manhole_tests_bare(f: extern "C" fn());
+    fn manhole_tests_barer(f: extern "C" fn());
+}
+
+/// By way of one function that no row is for.
+pub(crate) fn through_bare_code(f: extern "C" fn()) {
+    // SAFETY: it calls `f` and returns, as its code above says.
+    unsafe { manhole_tests_bare(f) }
+}
+
+/// By way of two.
+pub(crate) fn through_barer_code(f: extern "C" fn()) {
+    // SAFETY: as above.
+    unsafe { manhole_tests_barer(f) }
+}
+
+/// By way of code made at run time: these instructions, which must call the address that the first
+/// argument is.
+pub(crate) fn through_new_code(code: &[u8], f: extern "C" fn()) {
+    use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
+    let length = std::num::NonZeroUsize::new(4096).unwrap();
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a fresh private mapping, written within its bounds before it becomes code, which is
+    // called as the caller promises; it stays for the life of the test process.
+    unsafe {
+        let start = mmap_anonymous(None, length, access, MapFlags::MAP_PRIVATE).unwrap();
+        std::ptr::copy_nonoverlapping(code.as_ptr(), start.as_ptr().cast(), code.len());
+        mprotect(start, 4096, ProtFlags::PROT_READ | ProtFlags::PROT_EXEC).unwrap();
+        let call: Detour = std::mem::transmute(start.as_ptr());
+        call(f);
+    }
+}
+
+/// Loads a library of the system and returns the address of a function in it.
+#[cfg(target_env = "gnu")]
+pub(crate) fn load(library: &std::ffi::CStr, function: &std::ffi::CStr) -> Option<u64> {
+    // SAFETY: dlopen(3) and dlsym(3) with NUL-terminated names; libraries of the C library itself do
+    // nothing when they are loaded.
+    unsafe {
+        let library = nix::libc::dlopen(library.as_ptr(), nix::libc::RTLD_NOW);
+        let found = (!library.is_null()).then(|| nix::libc::dlsym(library, function.as_ptr()))?;
+        (!found.is_null()).then_some(found as u64)
+    }
+}
+
 /// A directory of its own below /tmp, mode 1777 like /tmp, removed with everything in it.
 pub(crate) struct Scratch(PathBuf);
 

@@ -7,14 +7,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Threads that are followed.
 const MOST: usize = 16_384;
 /// CPU time that a thread may spend from one look to the next and still count as unchanged: to
-/// answer takes 1 to 5 us, with a cold cache and page faults ten times that.
-const ALLOWED_NS: u64 = 200_000;
+/// answer takes 1 to 5 us, with a cold cache and page faults on a busy machine a hundred times that.
+const ALLOWED_NS: u64 = 500_000;
 
 /// Which thread: its id may be used again, but not with the same start.
 pub(super) type Key = (u32, u64);
@@ -43,42 +43,67 @@ struct Note {
     look_unix_ns: u64,
 }
 
+/// One look, under way.
+pub(super) struct Look<'a> {
+    notes: MutexGuard<'a, HashMap<Key, Note>>,
+    now_unix_ns: u64,
+    /// Whether all threads are looked at: then those that are not seen have ended.
+    all: bool,
+}
+
 impl History {
-    /// For each thread the moment since which it is unchanged, if it was seen before. Threads that
-    /// are not among `seen` are forgotten when `all` were looked at.
-    pub(super) fn compare(&self, now_unix_ns: u64, all: bool, seen: &[Seen]) -> Vec<Option<u64>> {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = seen.iter().map(|seen| note(&mut notes, now_unix_ns, seen));
-        let since = since.collect();
-        if all {
-            notes.retain(|_, note| note.look_unix_ns == now_unix_ns);
-            notes.shrink_to(2 * seen.len());
+    /// Begins a look; when it is dropped it forgets threads that are gone, if `all` are looked at.
+    pub(super) fn look(&self, now_unix_ns: u64, all: bool) -> Look<'_> {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        Look {
+            notes,
+            now_unix_ns,
+            all,
         }
-        since
     }
 }
 
-/// Notes what was seen of a thread; since when it is unchanged.
-fn note(notes: &mut HashMap<Key, Note>, now_unix_ns: u64, seen: &Seen) -> Option<u64> {
-    let same = |note: &&mut Note| {
-        let spent = seen.cpu_ns.saturating_sub(note.cpu_ns);
-        note.print == seen.print && spent <= ALLOWED_NS
-    };
-    let full = notes.len() >= MOST || notes.try_reserve(1).is_err();
-    if let Some(note) = notes.get_mut(&seen.key).filter(same) {
-        (note.cpu_ns, note.look_unix_ns) = (seen.cpu_ns, now_unix_ns);
-        return Some(note.since_unix_ns);
-    }
-    if !full || notes.contains_key(&seen.key) {
-        let note = Note {
+impl Look<'_> {
+    /// Notes what was seen of a thread; since when it is unchanged, if it was seen before.
+    pub(super) fn note(&mut self, seen: &Seen) -> Option<u64> {
+        let now = self.now_unix_ns;
+        let full = self.notes.len() >= MOST || self.notes.try_reserve(1).is_err();
+        let known = self.notes.get_mut(&seen.key);
+        let fresh = Note {
             print: seen.print,
             cpu_ns: seen.cpu_ns,
-            since_unix_ns: now_unix_ns,
-            look_unix_ns: now_unix_ns,
+            since_unix_ns: now,
+            look_unix_ns: now,
         };
-        notes.insert(seen.key, note);
+        match known {
+            Some(note) if note.is_same(seen) => {
+                (note.cpu_ns, note.look_unix_ns) = (seen.cpu_ns, now);
+                return Some(note.since_unix_ns);
+            }
+            Some(note) => *note = fresh,
+            None if full => {}
+            None => drop(self.notes.insert(seen.key, fresh)),
+        }
+        None
     }
-    None
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        if self.all {
+            let now = self.now_unix_ns;
+            self.notes.retain(|_, note| note.look_unix_ns == now);
+            let enough = self.notes.len().saturating_mul(2);
+            self.notes.shrink_to(enough);
+        }
+    }
+}
+
+impl Note {
+    fn is_same(&self, seen: &Seen) -> bool {
+        let spent = seen.cpu_ns.saturating_sub(self.cpu_ns);
+        self.print == seen.print && spent <= ALLOWED_NS
+    }
 }
 
 #[cfg(test)]
@@ -93,11 +118,16 @@ mod tests {
         }
     }
 
+    fn compare(history: &History, now: u64, all: bool, seen: &[Seen]) -> Vec<Option<u64>> {
+        let mut look = history.look(now, all);
+        seen.iter().map(|seen| look.note(seen)).collect()
+    }
+
     #[test]
     fn a_thread_is_unchanged_while_its_stack_is_and_it_spends_nothing() {
         let history = History::default();
         let check = |now: u64, thread: Seen, expected: Option<u64>| {
-            let since = history.compare(now, true, &[thread]);
+            let since = compare(&history, now, true, &[thread]);
             assert_eq!(since, [expected], "{now}");
         };
         check(10, seen(7, 1, 1000), None);
@@ -119,19 +149,19 @@ mod tests {
     #[test]
     fn threads_are_forgotten_only_by_a_look_at_all() {
         let history = History::default();
-        history.compare(10, true, &[seen(1, 1, 0), seen(2, 1, 0)]);
-        assert_eq!(history.compare(20, false, &[seen(1, 1, 0)]), [Some(10)]);
-        assert_eq!(history.compare(30, true, &[seen(2, 1, 0)]), [Some(10)]);
-        assert_eq!(history.compare(40, true, &[seen(1, 1, 0)]), [None]);
+        compare(&history, 10, true, &[seen(1, 1, 0), seen(2, 1, 0)]);
+        assert_eq!(compare(&history, 20, false, &[seen(1, 1, 0)]), [Some(10)]);
+        assert_eq!(compare(&history, 30, true, &[seen(2, 1, 0)]), [Some(10)]);
+        assert_eq!(compare(&history, 40, true, &[seen(1, 1, 0)]), [None]);
     }
 
     #[test]
     fn their_number_is_bounded() {
         let history = History::default();
         let many: Vec<Seen> = (0..20_000).map(|tid| seen(tid, 1, 0)).collect();
-        history.compare(10, true, &many);
+        compare(&history, 10, true, &many);
         assert_eq!(history.notes.lock().unwrap().len(), MOST);
-        history.compare(20, true, &many[..3]);
+        compare(&history, 20, true, &many[..3]);
         assert!(history.notes.lock().unwrap().capacity() < 1000);
     }
 }

@@ -7,10 +7,15 @@
 
 mod call;
 mod elf;
+mod expression;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod history;
 mod instructions;
+mod machine;
 mod modules;
 mod on;
+mod rows;
 mod rules;
 mod scan;
 mod sections;

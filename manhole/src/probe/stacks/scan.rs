@@ -8,7 +8,8 @@
 
 use super::{
     instructions::Target,
-    rules::{Cursor, Step},
+    machine::Cursor,
+    rules::Step,
     unwind::{MOST_FRAMES, Stack, Unwinder},
 };
 use crate::model::stack::End;
@@ -51,10 +52,6 @@ struct Lead {
 
 /// Looks for the caller of the frame `at`.
 pub(super) fn next(unwinder: &mut Unwinder<'_>, at: &Cursor, stack: &Stack<'_>) -> Found {
-    let made = unwinder.is_code(at.address()) && !unwinder.in_image(at.address());
-    if made && let Some(record) = by_frame_pointer(unwinder, at, stack) {
-        return Found::Frame(record);
-    }
     let candidates = candidates(unwinder, at, stack);
     let calls_us = |candidate: &&Candidate| match candidate.target {
         Target::Direct(start) => (start..start.saturating_add(FUNCTION)).contains(&at.pc),
@@ -67,13 +64,17 @@ pub(super) fn next(unwinder: &mut Unwinder<'_>, at: &Cursor, stack: &Stack<'_>) 
         .iter()
         .map(|candidate| lead(unwinder, candidate, stack));
     let leads: Vec<Lead> = leads.collect();
-    let believed = |lead: &&Lead| lead.frames >= ENOUGH;
-    let found = leads
-        .iter()
-        .find(|lead| lead.root)
-        .or_else(|| leads.iter().find(believed));
-    match found {
-        Some(lead) => Found::Frame(lead.at),
+    let to_root = leads.iter().find(|lead| lead.root).map(|lead| lead.at);
+    let framed = by_frame_pointer(unwinder, at, stack);
+    // A frame that the chain of frame pointers has passed over is nearer.
+    let found = match (to_root, framed) {
+        (Some(lead), Some(framed)) if framed.sp < lead.sp => Some(framed),
+        (Some(lead), _) => Some(lead),
+        (None, framed) => framed,
+    };
+    let believed = || leads.iter().find(|lead| lead.frames >= ENOUGH);
+    match found.or_else(|| Some(believed()?.at)) {
+        Some(next) => Found::Frame(next),
         None if is_base(unwinder, at, stack) => Found::Nothing(End::Root),
         None => Found::Nothing(End::Lost),
     }
@@ -179,7 +180,10 @@ fn is_base(unwinder: &mut Unwinder<'_>, at: &Cursor, stack: &Stack<'_>) -> bool 
 }
 
 /// The caller by the chain of frame pointers, which code made at run time usually keeps.
-fn by_frame_pointer(unwinder: &Unwinder<'_>, at: &Cursor, stack: &Stack<'_>) -> Option<Cursor> {
+fn by_frame_pointer(unwinder: &mut Unwinder<'_>, at: &Cursor, stack: &Stack<'_>) -> Option<Cursor> {
+    if !unwinder.is_code(at.address()) || unwinder.in_image(at.address()) {
+        return None;
+    }
     let above = at.fp.checked_add(8)?;
     let (fp, pc) = (stack.word(at.fp)?, unwinder.address(stack.word(above)?));
     let rises = at.fp >= at.sp && (fp == 0 || fp > at.fp);

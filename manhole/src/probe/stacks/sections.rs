@@ -6,7 +6,7 @@
 
 use super::{
     modules::{Image, Read},
-    rules::{self, Sections},
+    rows::{self, Sections},
 };
 use crate::sys::{image, pages::Pages};
 use std::ops::Range;
@@ -65,7 +65,7 @@ impl Loaded {
         }
         let frames = image
             .headers
-            .rest_of_segment(rules::frames_start(&head, index.start)?)?;
+            .rest_of_segment(rows::frames_start(&head, index.start)?)?;
         let mut hold = |part: &Range<u64>| {
             let (start, length) = (bias.wrapping_add(part.start), part.end - part.start);
             let lent = image

@@ -27,22 +27,10 @@ use std::{
 
 /// How long a thread has to answer; a running one takes microseconds, one without a core longer.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Threads beyond this number are not looked at.
+const MOST_THREADS: usize = 65_536;
 /// Frames that are kept of all stacks together, 48 bytes each.
 const MOST_FRAMES: usize = 1_000_000;
-
-/// A look under way.
-struct Look<'a> {
-    options: &'a Options,
-    files: TaskFiles,
-    /// By tid, like `threads`.
-    tasks: Vec<Task>,
-    threads: Vec<ThreadStack>,
-    /// Stack pointers of those that answered: part of the fingerprint.
-    pointers: Vec<u64>,
-    gone: Vec<u32>,
-    calls: Calls,
-    frames_left: usize,
-}
 
 /// See [`super::take`].
 pub(super) fn take(
@@ -50,175 +38,244 @@ pub(super) fn take(
     history: &History,
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Dump, Failure> {
-    let cancelled = |_: ()| match keep_going() {
-        true => Failure::new(Code::Unsupported, "/proc/self/task cannot be read"),
-        false => Failure::cancelled(),
-    };
-    let files = TaskFiles::open().ok_or(()).map_err(cancelled)?;
-    let tasks = Tasks::list(&files, options.only.as_deref(), keep_going);
-    let tasks = tasks.ok_or(()).map_err(cancelled)?;
     let mut dump = Dump {
         taken_unix_ns: unix_now_ns(),
-        own_threads: tasks.own,
         app_crates: options.app_crates.clone(),
         ..Dump::default()
     };
-    let mut look = Look::new(options, files, tasks.list).ok_or_else(no_memory)?;
+    let files = TaskFiles::open().ok_or_else(no_proc)?;
+    let tasks = Tasks::new(&files, options.only.as_deref()).ok_or_else(no_proc)?;
+    let mut queue = Queue::new(tasks, options);
+    let mut answers = Answers::default();
     if options.ask {
-        let mut unwinder = Unwinder::new(&read_own, keep_going)
-            .ok_or(())
-            .map_err(cancelled)?;
-        dump.took_ns = look.ask(&mut unwinder, keep_going)?;
-        let images = unwinder.into_images().list;
-        dump.modules = images.into_iter().map(|image| image.module).collect();
+        let unwinder = Unwinder::new(&read_own, keep_going);
+        let mut unwinder = unwinder.ok_or_else(|| stopped(keep_going))?;
+        dump.took_ns = answers.gather(&mut queue, &mut unwinder, keep_going)?;
+        dump.modules = unwinder.into_modules();
     }
-    look.read_the_silent(keep_going);
-    look.forget_the_gone();
-    look.compare(history, dump.taken_unix_ns);
-    on::fill(&mut look.threads, keep_going);
-    if !keep_going() {
-        return Err(Failure::cancelled());
+    // Also with nobody to ask, and when the asking was cut short: all are to be seen.
+    while keep_going() && queue.next().is_some() {}
+    dump.own_threads = queue.tasks.own;
+    let marks = answers.join(queue.seen, &mut dump.threads)?;
+    let silent = dump.threads.iter_mut().filter(|thread| is_silent(thread));
+    for thread in silent.take_while(|_| keep_going()) {
+        read_proc(thread, &files);
     }
-    dump.threads = look.threads;
-    Ok(dump)
+    compare(
+        &mut dump.threads,
+        &marks,
+        options,
+        history,
+        dump.taken_unix_ns,
+    );
+    on::fill(&mut dump.threads, keep_going);
+    match keep_going() {
+        true => Ok(dump),
+        false => Err(Failure::cancelled()),
+    }
 }
 
-impl<'a> Look<'a> {
-    fn new(options: &'a Options, files: TaskFiles, mut tasks: Vec<Task>) -> Option<Self> {
-        order::sort_by_key(&mut tasks, |task| task.stat.tid);
+/// What tells of a thread whether it moves, beside what is shown of it: when it started, and its
+/// stack pointer.
+type Mark = (u64, u64);
+
+/// The threads as they are found, and of those the ones to be asked.
+struct Queue<'a> {
+    tasks: Tasks<'a>,
+    options: &'a Options,
+    leader: u32,
+    /// With the start of each.
+    seen: Vec<(ThreadStack, u64)>,
+}
+
+impl<'a> Queue<'a> {
+    fn new(tasks: Tasks<'a>, options: &'a Options) -> Self {
         let leader = std::process::id();
-        let mut threads = Vec::new();
-        let mut pointers = Vec::new();
-        for task in &tasks {
-            let thread = ThreadStack {
-                tid: task.stat.tid,
-                name: task.stat.name.clone(),
-                main: task.stat.tid == leader,
-                state: task.stat.letter,
-                cpu_ns: task.cpu_ns(),
-                ..ThreadStack::default()
-            };
-            if !push(&mut threads, thread) || !push(&mut pointers, 0) {
-                return None;
-            }
-        }
-        Some(Self {
-            options,
-            files,
+        Self {
             tasks,
-            threads,
-            pointers,
-            gone: Vec::new(),
-            calls: Calls::default(),
-            frames_left: MOST_FRAMES,
-        })
+            options,
+            leader,
+            seen: Vec::new(),
+        }
     }
 
-    /// Asks everybody who can answer; how long that took, in nanoseconds.
-    fn ask(
+    fn stack_of(&self, task: &Task, answer: Answered) -> ThreadStack {
+        ThreadStack {
+            tid: task.stat.tid,
+            name: task.stat.name.clone(),
+            main: task.stat.tid == self.leader,
+            state: task.stat.letter,
+            cpu_ns: task.cpu_ns(),
+            answer,
+            ..ThreadStack::default()
+        }
+    }
+}
+
+impl Iterator for Queue<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        loop {
+            if self.seen.len() >= MOST_THREADS {
+                return None;
+            }
+            let task = self.tasks.next()?;
+            let excuse = match self.options.ask {
+                true => task.excuse(self.options.signal),
+                false => Some(Answered::NotAsked),
+            };
+            let thread = self.stack_of(&task, excuse.unwrap_or_default());
+            if !push(&mut self.seen, (thread, task.stat.start_ticks)) {
+                return None;
+            }
+            if excuse.is_none() {
+                return Some(task.stat.tid);
+            }
+        }
+    }
+}
+
+/// What those who were asked said.
+#[derive(Default)]
+struct Answers {
+    /// With the stack pointer of each.
+    list: Vec<(ThreadStack, u64)>,
+    gone: Vec<u32>,
+    calls: Calls,
+    frames: usize,
+    no_memory: bool,
+}
+
+impl Answers {
+    /// Asks everybody in the queue; how long that took, in nanoseconds.
+    fn gather(
         &mut self,
+        queue: &mut Queue<'_>,
         unwinder: &mut Unwinder<'_>,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<u64, Failure> {
-        let signal = self.options.signal;
-        let mut asked = Vec::new();
-        for (task, thread) in self.tasks.iter().zip(&mut self.threads) {
-            match task.excuse(signal) {
-                Some(excuse) => thread.answer = excuse,
-                None if !push(&mut asked, task.stat.tid) => return Err(no_memory()),
-                None => {}
-            }
-        }
         let began = clock::monotonic_ns();
-        let mut each = |tid: u32, result: Result<Copied<'_>, Missing>| {
-            let Ok(place) = self.threads.binary_search_by_key(&tid, |thread| thread.tid) else {
-                return;
-            };
-            match result {
-                Ok(copied) => self.answered(place, &copied, unwinder),
-                Err(Missing::Gone) => self.gone.push(tid),
-                Err(Missing::Silent) => self.missed(place, Answered::Silent),
-                Err(Missing::Refused(_)) => self.missed(place, Answered::Refused),
-            }
+        let signal = queue.options.signal;
+        let mut each = |tid: u32, result: Result<Copied<'_>, Missing>| match result {
+            Ok(copied) => self.add(tid, &copied, unwinder),
+            Err(Missing::Gone) => self.gone.push(tid),
+            Err(Missing::Silent) => self.add_mute(tid, Answered::Silent),
+            Err(Missing::Refused(_)) => self.add_mute(tid, Answered::Refused),
         };
-        let result = stacks::collect(signal, &asked, PATIENCE, keep_going, &mut each);
+        let result = stacks::collect(signal, queue, PATIENCE, keep_going, &mut each);
         result.map_err(|why| unusable(&why, signal, unwinder))?;
         Ok(clock::monotonic_ns().saturating_sub(began))
     }
 
-    fn answered(&mut self, place: usize, copied: &Copied<'_>, unwinder: &mut Unwinder<'_>) {
-        let (Some(thread), Some(pointer)) =
-            (self.threads.get_mut(place), self.pointers.get_mut(place))
-        else {
-            return;
+    fn add(&mut self, tid: u32, copied: &Copied<'_>, unwinder: &mut Unwinder<'_>) {
+        let walk = unwinder.walk(copied, MOST_FRAMES.saturating_sub(self.frames));
+        self.frames = self.frames.saturating_add(walk.frames.len());
+        let answer = ThreadStack {
+            tid,
+            answer: match copied.stack.is_empty() {
+                true => Answered::Registers,
+                false => Answered::Stack,
+            },
+            frames: walk.frames,
+            end: walk.end,
+            call: self.calls.of_registers(&copied.registers, &read_own),
+            stack_bytes: copied.depth,
+            ..ThreadStack::default()
         };
-        let walk = unwinder.walk(copied, self.frames_left);
-        self.frames_left = self.frames_left.saturating_sub(walk.frames.len());
-        thread.answer = match copied.stack.is_empty() {
-            true => Answered::Registers,
-            false => Answered::Stack,
-        };
-        (thread.frames, thread.end) = (walk.frames, walk.end);
-        thread.call = self.calls.of_registers(&copied.registers, &read_own);
-        thread.stack_bytes = copied.depth;
-        *pointer = copied.registers.sp;
+        self.no_memory |= !push(&mut self.list, (answer, copied.registers.sp));
     }
 
-    fn missed(&mut self, place: usize, answer: Answered) {
-        if let Some(thread) = self.threads.get_mut(place) {
-            thread.answer = answer;
-        }
+    fn add_mute(&mut self, tid: u32, answer: Answered) {
+        let answer = ThreadStack {
+            tid,
+            answer,
+            ..ThreadStack::default()
+        };
+        self.no_memory |= !push(&mut self.list, (answer, 0));
     }
 
-    /// What /proc knows of those that did not answer.
-    fn read_the_silent(&mut self, keep_going: &dyn Fn() -> bool) {
-        for thread in &mut self.threads {
-            let knows = matches!(thread.answer, Answered::Stack | Answered::Registers);
-            if knows || !keep_going() {
+    /// Fills `threads` with each thread and its answer, by tid; those that ended while we looked were
+    /// not there.
+    fn join(
+        mut self,
+        mut seen: Vec<(ThreadStack, u64)>,
+        threads: &mut Vec<ThreadStack>,
+    ) -> Result<Vec<Mark>, Failure> {
+        order::sort_by_key(&mut seen, |(thread, _)| thread.tid);
+        order::sort_by_key(&mut self.list, |(answer, _)| answer.tid);
+        order::sort_by_key(&mut self.gone, |tid| *tid);
+        let mut marks = Vec::new();
+        for (thread, start) in seen {
+            if self.gone.binary_search(&thread.tid).is_ok() {
                 continue;
             }
-            let line = self.files.line(thread.tid, "syscall");
-            thread.call = line.as_deref().and_then(call::of_line);
-            let function = self.files.line(thread.tid, "wchan");
-            thread.waits_in = function.filter(|name| name != "0");
+            let (joined, pointer) = match self.take(thread.tid) {
+                Some((answer, pointer)) => (joined(thread, answer), pointer),
+                None => (thread, 0),
+            };
+            let kept = push(threads, joined) && push(&mut marks, (start, pointer));
+            self.no_memory |= !kept;
+        }
+        match self.no_memory {
+            true => Err(no_memory()),
+            false => Ok(marks),
         }
     }
 
-    /// Threads that ended while we looked were not there.
-    fn forget_the_gone(&mut self) {
-        let gone = std::mem::take(&mut self.gone);
-        if gone.is_empty() {
-            return;
-        }
-        let mut kept = self
-            .threads
-            .iter()
-            .map(|thread| !gone.contains(&thread.tid));
-        let kept: Vec<bool> = kept.by_ref().collect();
-        retain(&mut self.threads, &kept);
-        retain(&mut self.tasks, &kept);
-        retain(&mut self.pointers, &kept);
-    }
-
-    fn compare(&mut self, history: &History, now_unix_ns: u64) {
-        let parts = self.tasks.iter().zip(&self.threads).zip(&self.pointers);
-        let seen = parts.map(|((task, thread), pointer)| Seen {
-            key: (thread.tid, task.stat.start_ticks),
-            print: fingerprint(thread, *pointer),
-            cpu_ns: thread.cpu_ns,
-        });
-        let seen: Vec<Seen> = seen.collect();
-        let all = self.options.only.is_none();
-        let since = history.compare(now_unix_ns, all, &seen);
-        for (thread, since) in self.threads.iter_mut().zip(since) {
-            thread.unchanged_since_unix_ns = since;
-        }
+    fn take(&mut self, tid: u32) -> Option<(ThreadStack, u64)> {
+        let place = self
+            .list
+            .binary_search_by_key(&tid, |(answer, _)| answer.tid)
+            .ok()?;
+        let (answer, pointer) = self.list.get_mut(place)?;
+        // The place keeps its tid, by which the others are found.
+        let left = ThreadStack {
+            tid,
+            ..ThreadStack::default()
+        };
+        Some((std::mem::replace(answer, left), *pointer))
     }
 }
 
-fn retain<T>(list: &mut Vec<T>, kept: &[bool]) {
-    let mut kept = kept.iter();
-    list.retain(|_| kept.next().copied().unwrap_or(true));
+/// The answer of a thread, with what was seen of it before.
+fn joined(seen: ThreadStack, answer: ThreadStack) -> ThreadStack {
+    ThreadStack {
+        name: seen.name,
+        main: seen.main,
+        state: seen.state,
+        cpu_ns: seen.cpu_ns,
+        ..answer
+    }
+}
+
+fn is_silent(thread: &ThreadStack) -> bool {
+    !matches!(thread.answer, Answered::Stack | Answered::Registers)
+}
+
+/// What /proc knows of a thread that did not answer.
+fn read_proc(thread: &mut ThreadStack, files: &TaskFiles) {
+    let line = files.line(thread.tid, "syscall");
+    thread.call = line.as_deref().and_then(call::of_line);
+    let function = files.line(thread.tid, "wchan");
+    thread.waits_in = function.filter(|name| name != "0");
+}
+
+fn compare(
+    threads: &mut [ThreadStack],
+    marks: &[Mark],
+    options: &Options,
+    history: &History,
+    now_unix_ns: u64,
+) {
+    let mut look = history.look(now_unix_ns, options.only.is_none());
+    for (thread, (start, pointer)) in threads.iter_mut().zip(marks) {
+        thread.unchanged_since_unix_ns = look.note(&Seen {
+            key: (thread.tid, *start),
+            print: fingerprint(thread, *pointer),
+            cpu_ns: thread.cpu_ns,
+        });
+    }
 }
 
 fn fingerprint(thread: &ThreadStack, pointer: u64) -> u64 {
@@ -227,8 +284,9 @@ fn fingerprint(thread: &ThreadStack, pointer: u64) -> u64 {
     for frame in &thread.frames {
         frame.address.hash(&mut hasher);
     }
+    // What is behind the arguments that a call takes is left over from others.
     if let Some(call) = &thread.call {
-        (call.number, call.arguments).hash(&mut hasher);
+        (call.number, call.arguments.first()).hash(&mut hasher);
     }
     thread.waits_in.hash(&mut hasher);
     hasher.finish()
@@ -239,11 +297,19 @@ fn unix_now_ns() -> u64 {
     u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
+fn no_proc() -> Failure {
+    Failure::new(Code::Unsupported, "/proc/self/task cannot be read")
+}
+
 fn no_memory() -> Failure {
-    Failure::new(
-        Code::NoMemory,
-        "memory for the list of threads cannot be had",
-    )
+    Failure::new(Code::NoMemory, "memory for the stacks cannot be had")
+}
+
+fn stopped(keep_going: &dyn Fn() -> bool) -> Failure {
+    match keep_going() {
+        true => Failure::new(Code::Unsupported, "/proc/thread-self/maps cannot be read"),
+        false => Failure::cancelled(),
+    }
 }
 
 fn unusable(why: &Unusable, signal: i32, unwinder: &Unwinder<'_>) -> Failure {
@@ -254,18 +320,14 @@ fn unusable(why: &Unusable, signal: i32, unwinder: &Unwinder<'_>) -> Failure {
         Unusable::Taken(handler) => {
             let whose = unwinder.path(*handler).unwrap_or("code of no file");
             let text = format!("{name} has another handler by now ({handler:#x} in {whose})");
-            Failure::new(Code::Unsupported, text).hint(format!(
-                "{without}; builder().signal(..) chooses another signal"
-            ))
+            let remedy = format!("{without}; builder().signal(..) chooses another signal");
+            Failure::new(Code::Unsupported, text).hint(remedy)
         }
         Unusable::Refused(errno) => {
             let text = format!("a handler for {name} cannot be installed: {errno}");
             Failure::new(Code::Unsupported, text).hint(without)
         }
-        Unusable::NoMemory => {
-            let text = "memory for copies of stacks cannot be had";
-            Failure::new(Code::NoMemory, text).hint(without)
-        }
+        Unusable::NoMemory => no_memory().hint(without),
         Unusable::Busy => Failure::new(Code::Busy, "others are asking the threads; try again"),
     }
 }

@@ -1,14 +1,13 @@
 //! The threads of the process, each with one look at it, and who may be asked.
 //!
-//! The look costs most of an answer's time, so it is one system call a file: a descriptor of the
+//! The looks cost most of an answer's time, so they are as short as can be: a descriptor of the
 //! directory saves the kernel half of each path, a buffer of its own the second read.
 
 use crate::{
     model::stack::Answered,
     probe::{
         clock::{self, TICK_NS},
-        is_own_thread,
-        procfs::{self, push},
+        is_own_thread, procfs,
         threads::{Stat, State, Status},
     },
 };
@@ -18,12 +17,11 @@ use nix::{
     unistd::read,
 };
 use std::{
-    fs::{self, File},
+    ffi::OsStr,
+    fs::{self, File, ReadDir},
     os::unix::ffi::OsStrExt,
 };
 
-/// Threads beyond this number are not looked at.
-const MOST: usize = 65_536;
 /// Longer than a `stat` can be.
 const LONGEST: usize = 2048;
 /// Signals whose bit is in `stat`.
@@ -35,14 +33,6 @@ pub(super) struct Task {
     pub stat: Stat,
     /// What its CPU clock says, in nanoseconds; `None` when it ended meanwhile.
     pub clock_ns: Option<u64>,
-}
-
-/// The threads of the host, by tid.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Tasks {
-    pub list: Vec<Task>,
-    /// The console's own, left out.
-    pub own: usize,
 }
 
 /// Reads files of threads below one descriptor.
@@ -83,40 +73,60 @@ impl Default for Buffer {
     }
 }
 
-impl Tasks {
-    /// Looks at all threads, or at those among `only`; 5 us each. `None` when `keep_going` says no or
-    /// there is no /proc.
-    pub(super) fn list(
-        files: &TaskFiles,
-        only: Option<&[u32]>,
-        keep_going: &dyn Fn() -> bool,
-    ) -> Option<Self> {
-        let mut tasks = Self::default();
-        let mut buffer = Buffer::default();
-        let leader = std::process::id();
-        for entry in fs::read_dir("/proc/self/task").ok()?.map_while(Result::ok) {
-            if !keep_going() {
-                return None;
-            }
-            let name = entry.file_name();
-            let Ok(tid) = std::str::from_utf8(name.as_bytes()) else {
-                continue;
-            };
-            let stat = files.read(&format!("{tid}/stat"), &mut buffer);
-            // A thread that ended since the directory was listed is no error.
-            let Some(stat) = stat.and_then(Stat::parse) else {
-                continue;
-            };
-            if is_own_thread(&stat.name) && stat.tid != leader {
-                tasks.own += 1;
-            } else if only.is_none_or(|only| only.contains(&stat.tid)) {
-                let clock_ns = clock::thread_cpu_ns(stat.tid);
-                if tasks.list.len() >= MOST || !push(&mut tasks.list, Task { stat, clock_ns }) {
-                    break;
-                }
+/// The threads of the host, each looked at when it is asked for; 10 us.
+#[derive(Debug)]
+pub(super) struct Tasks<'a> {
+    entries: ReadDir,
+    files: &'a TaskFiles,
+    only: Option<&'a [u32]>,
+    buffer: Buffer,
+    leader: u32,
+    /// The console's own threads that were met, and left out; not counted with `only`.
+    pub own: usize,
+}
+
+impl<'a> Tasks<'a> {
+    /// All threads, or those among `only`; `None` without /proc.
+    pub(super) fn new(files: &'a TaskFiles, only: Option<&'a [u32]>) -> Option<Self> {
+        Some(Self {
+            entries: fs::read_dir("/proc/self/task").ok()?,
+            files,
+            only,
+            buffer: Buffer::default(),
+            leader: std::process::id(),
+            own: 0,
+        })
+    }
+
+    /// A thread by its directory's name; `None` when it has ended since that was listed, is one of
+    /// ours, or is not wanted.
+    fn look(&mut self, name: &OsStr) -> Option<Task> {
+        let name = std::str::from_utf8(name.as_bytes()).ok()?;
+        let tid: u32 = name.parse().ok()?;
+        if self.only.is_some_and(|only| !only.contains(&tid)) {
+            return None;
+        }
+        let stat = self.files.read(&format!("{tid}/stat"), &mut self.buffer)?;
+        let stat = Stat::parse(stat)?;
+        if is_own_thread(&stat.name) && tid != self.leader {
+            self.own += 1;
+            return None;
+        }
+        let clock_ns = clock::thread_cpu_ns(tid);
+        Some(Task { stat, clock_ns })
+    }
+}
+
+impl Iterator for Tasks<'_> {
+    type Item = Task;
+
+    fn next(&mut self) -> Option<Task> {
+        loop {
+            let entry = self.entries.next()?.ok()?;
+            if let Some(task) = self.look(&entry.file_name()) {
+                return Some(task);
             }
         }
-        Some(tasks)
     }
 }
 
@@ -132,6 +142,8 @@ impl Task {
         match self.stat.state {
             State::Uninterruptible => Some(Answered::Uninterruptible),
             State::Stopped => Some(Answered::Stopped),
+            // The thread of `main` after pthread_exit, as long as others live.
+            State::Dead => Some(Answered::NotAsked),
             _ if self.blocks(signal) => Some(Answered::Blocks),
             _ => None,
         }
@@ -160,40 +172,41 @@ mod tests {
     use super::*;
     use std::{sync::mpsc, thread};
 
-    fn list() -> Tasks {
-        Tasks::list(&TaskFiles::open().unwrap(), None, &|| true).unwrap()
+    fn list(only: Option<&[u32]>) -> (Vec<Task>, usize) {
+        let files = TaskFiles::open().unwrap();
+        let mut tasks = Tasks::new(&files, only).unwrap();
+        (tasks.by_ref().collect(), tasks.own)
+    }
+
+    fn me() -> u32 {
+        nix::unistd::gettid().as_raw() as u32
+    }
+
+    fn mine() -> Task {
+        list(Some(&[me()])).0.remove(0)
     }
 
     #[test]
-    fn the_own_threads_are_listed_and_the_consoles_are_counted() {
+    fn the_hosts_threads_are_listed_and_the_consoles_are_counted() {
         let (send, receive) = mpsc::channel::<()>();
+        let (runs, running) = mpsc::channel();
         let named = thread::Builder::new().name("manhole-worker".to_owned());
-        named.spawn(move || receive.recv()).unwrap();
-        thread::sleep(std::time::Duration::from_millis(50));
-        let tasks = list();
-        assert!(tasks.own >= 1);
-        let me = nix::unistd::gettid().as_raw() as u32;
-        let mine = tasks.list.iter().find(|task| task.stat.tid == me).unwrap();
-        assert_eq!((mine.stat.letter, mine.clock_ns.is_some()), ('R', true));
-        let only = Tasks::list(&TaskFiles::open().unwrap(), Some(&[me]), &|| true).unwrap();
-        assert_eq!(only.list.len(), 1);
-        assert_eq!(
-            Tasks::list(&TaskFiles::open().unwrap(), None, &|| false),
-            None
-        );
+        let body = move || {
+            runs.send(()).unwrap();
+            let _ = receive.recv();
+        };
+        named.spawn(body).unwrap();
+        running.recv().unwrap();
+        let (all, own) = list(None);
+        assert!(own >= 1 && all.iter().all(|task| task.stat.name != "manhole-worker"));
+        assert!(all.iter().any(|task| task.stat.tid == me()));
+        assert_eq!(list(Some(&[me()])).0.len(), 1);
+        assert_eq!((mine().stat.letter, mine().clock_ns.is_some()), ('R', true));
         drop(send);
     }
 
     #[test]
     fn who_cannot_answer_is_known_beforehand() {
-        let me = nix::unistd::gettid().as_raw() as u32;
-        let mine = || {
-            list()
-                .list
-                .into_iter()
-                .find(|task| task.stat.tid == me)
-                .unwrap()
-        };
         let check = |task: &Task, signal: i32, expected: Option<Answered>| {
             assert_eq!(task.excuse(signal), expected, "{signal}");
         };
@@ -209,6 +222,7 @@ mod tests {
         for (state, excuse) in [
             (State::Uninterruptible, Answered::Uninterruptible),
             (State::Stopped, Answered::Stopped),
+            (State::Dead, Answered::NotAsked),
         ] {
             let mut task = mine();
             task.stat.state = state;

@@ -2,7 +2,6 @@
 
 use super::{
     History, Options,
-    modules::Images,
     unwind::{Unwinder, Walk},
 };
 use crate::{
@@ -10,11 +9,12 @@ use crate::{
     sys::{
         memory::read_own,
         stacks::Copied,
-        testing::{copy_of_here, interrupt, libgccs_view},
+        testing::{self, copy_of_here, interrupt, libgccs_view},
     },
 };
 use nix::libc;
 use std::{
+    cell::RefCell,
     hint::black_box,
     io::{Read, pipe},
     sync::{
@@ -366,27 +366,147 @@ fn a_thread_that_waits_is_unchanged_and_one_that_runs_is_not() {
     }
 }
 
-/// The walk from here, at most `most` bytes up.
-#[inline(never)]
-fn walk(most: usize) -> (Walk, Images) {
-    let (registers, stack) = copy_of_here(most);
+#[test]
+fn modules_are_those_of_the_frames() {
+    let (registers, stack) = copy_of_here(64 << 10);
     let copied = Copied {
         registers,
         stack: &stack,
-        cut: stack.len() == most,
+        cut: false,
         depth: None,
     };
     let mut unwinder = Unwinder::new(&read_own, &|| true).unwrap();
     let walk = unwinder.walk(&copied, 1000);
-    (walk, unwinder.into_images())
+    assert_eq!(walk.end, End::Root);
+    let modules = unwinder.into_modules();
+    for frame in &walk.frames {
+        let module = &modules[frame.module.unwrap() as usize];
+        assert!((module.start..module.end).contains(&frame.address));
+    }
+}
+
+thread_local! {
+    static SEEN: RefCell<Option<Walk>> = const { RefCell::new(None) };
+}
+
+/// Leaves the walk from here.
+extern "C" fn see() {
+    let (registers, stack) = copy_of_here(64 << 10);
+    let copied = Copied {
+        registers,
+        stack: &stack,
+        cut: false,
+        depth: None,
+    };
+    let mut unwinder = Unwinder::new(&read_own, &|| true).unwrap();
+    SEEN.set(Some(unwinder.walk(&copied, 1000)));
+}
+
+/// The walk out of a detour, which must find its way back and mark where it was uncertain.
+fn check_detour(bare: usize, detour: &(dyn Fn(extern "C" fn()) + Sync)) -> Walk {
+    let walked = thread::scope(|scope| {
+        let body = || {
+            let mut outer = Vec::new();
+            nested(6, &mut || {
+                outer = libgccs_view();
+                detour(see);
+            });
+            (SEEN.take().unwrap(), outer)
+        };
+        scope.spawn(body).join().unwrap()
+    });
+    let (walk, outer) = walked;
+    let ours: Vec<u64> = walk.frames.iter().map(|frame| frame.address + 1).collect();
+    assert_eq!(walk.end, End::Root, "{walk:#x?}");
+    assert!(ours.ends_with(&outer[2..]), "{ours:#x?}\n{outer:#x?}");
+    let uncertain = walk.frames.iter().filter(|frame| frame.uncertain);
+    assert_eq!(uncertain.count(), bare, "{walk:#x?}");
+    walk
 }
 
 #[test]
-fn modules_are_those_of_the_frames() {
-    let (walk, images) = walk(64 << 10);
-    assert_eq!(walk.end, End::Root);
-    for frame in &walk.frames {
-        let module = &images.list[frame.module.unwrap() as usize].module;
-        assert!((module.start..module.end).contains(&frame.address));
+fn code_without_rows_is_passed_and_marked() {
+    check_detour(1, &testing::through_bare_code);
+    check_detour(2, &testing::through_barer_code);
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn code_made_at_run_time_is_passed_with_or_without_frame_pointers() {
+    // sub rsp, 72; call rdi; add rsp, 72; ret
+    let plain = [0x48, 0x83, 0xec, 72, 0xff, 0xd7, 0x48, 0x83, 0xc4, 72, 0xc3];
+    // push rbp; mov rbp, rsp; call rdi; pop rbp; ret
+    let framed = [0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3];
+    for code in [&plain[..], &framed] {
+        let walk = check_detour(1, &|see| testing::through_new_code(code, see));
+        assert!(walk.frames.iter().any(|frame| frame.module.is_none()));
     }
+}
+
+#[test]
+#[cfg(all(target_env = "gnu", not(target_feature = "crt-static")))]
+fn what_was_loaded_since_is_found() {
+    let mut unwinder = Unwinder::new(&read_own, &|| true).unwrap();
+    let function = testing::load(c"libBrokenLocale.so.1", c"__ctype_get_mb_cur_max");
+    let Some(address) = function else {
+        return eprintln!("skipped: no library to load");
+    };
+    assert!(!unwinder.has_rules(address));
+    unwinder.learn(address);
+    assert!(unwinder.has_rules(address));
+    let path = unwinder.path(address).unwrap();
+    assert!(path.contains("libBrokenLocale"), "{path}");
+}
+
+/// Threads begin, panic and end while stacks are taken, again and again.
+#[test]
+fn threads_come_and_go() {
+    const ROUNDS: usize = 40;
+    let stop = AtomicBool::new(false);
+    let mut seen = 0;
+    let mut complete = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for depth in (0..60).cycle().take_while(|_| !stop.load(Ordering::SeqCst)) {
+                let body = move || {
+                    nested(depth, &mut || match depth % 3 {
+                        0 => thread::sleep(Duration::from_micros(500)),
+                        1 => std::panic::resume_unwind(Box::new(depth)),
+                        _ => drop(black_box(vec![depth; 1000])),
+                    });
+                };
+                let passing = thread::Builder::new().name("passing".to_owned());
+                let _ = passing.spawn(body);
+            }
+        });
+        let options = Options {
+            signal: libc::SIGURG,
+            ask: true,
+            ..Options::default()
+        };
+        let history = History::default();
+        for _ in 0..ROUNDS {
+            let dump = super::take(&options, &history, &|| true).unwrap();
+            assert!(dump.threads.is_sorted_by_key(|thread| thread.tid));
+            let answered = |thread: &&ThreadStack| thread.answer == Answered::Stack;
+            for thread in dump.threads.iter().filter(answered) {
+                assert!(!thread.frames.is_empty() && thread.stack_bytes != Some(0));
+                let fits = |module: u32| (module as usize) < dump.modules.len();
+                assert!(
+                    thread
+                        .frames
+                        .iter()
+                        .all(|frame| frame.module.is_none_or(fits))
+                );
+                seen += 1;
+                complete += usize::from(thread.end == End::Root);
+            }
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    println!("{complete} of {seen} stacks are complete");
+    assert!(
+        seen >= ROUNDS && complete * 100 >= seen * 95,
+        "{complete} of {seen}"
+    );
 }

@@ -6,13 +6,14 @@
 
 use super::{
     instructions::{self, SIGNAL_RETURN},
+    machine::{Cursor, Machine},
     modules::{Images, Read},
-    rules::{Cursor, Machine, Rules, Step},
+    rules::{Rules, Step},
     scan,
     sections::{Budget, Loaded},
 };
 use crate::{
-    model::stack::{End, Frame},
+    model::stack::{End, Frame, Module},
     sys::stacks::{Copied, Registers},
 };
 use gimli::UnwindContext;
@@ -101,8 +102,9 @@ impl<'r> Unwinder<'r> {
     }
 
     /// What is mapped; frames refer to it by place.
-    pub(super) fn into_images(self) -> Images {
-        self.images
+    pub(super) fn into_modules(self) -> Vec<Module> {
+        let images = self.images.list.into_iter();
+        images.map(|image| image.module).collect()
     }
 
     /// The file that `address` is from.
@@ -193,7 +195,7 @@ impl<'r> Unwinder<'r> {
             return self.leave_handler(at, stack);
         };
         let mut read = |address| stack.word(address);
-        match loaded.sections().step(self.machine, &rules, at, &mut read) {
+        match rules.step(self.machine, &loaded.sections(), at, &mut read) {
             Step::Caller(mut next) => {
                 (next.pc, next.lr) = (self.address(next.pc), self.address(next.lr));
                 self.learn(next.address());
@@ -266,7 +268,7 @@ impl<'r> Unwinder<'r> {
 
     /// Reads the list of images again when `address`, which a thread executes, is in none of them:
     /// it was loaded since.
-    fn learn(&mut self, address: u64) {
+    pub(super) fn learn(&mut self, address: u64) {
         if !self.is_code(address) && self.refreshes < REFRESHES {
             self.refreshes += 1;
             self.images.refresh(&|| true);

@@ -24,7 +24,7 @@ type Each<'a> = dyn FnMut(u32, Result<Copied<'_>, Missing>) + 'a;
 /// See [`super::collect`].
 pub(super) fn collect(
     signal: i32,
-    tids: &[u32],
+    tids: &mut dyn Iterator<Item = u32>,
     patience: Duration,
     keep_going: &dyn Fn() -> bool,
     each: &mut Each<'_>,
@@ -69,15 +69,19 @@ struct Round {
 
 impl Round {
     /// Keeps as many threads asked as there are slots until all were heard of.
-    fn run(&mut self, tids: &[u32], keep_going: &dyn Fn() -> bool, each: &mut Each<'_>) {
-        let mut tids = tids.iter();
+    fn run(
+        &mut self,
+        tids: &mut dyn Iterator<Item = u32>,
+        keep_going: &dyn Fn() -> bool,
+        each: &mut Each<'_>,
+    ) {
         let mut pause = Pause::default();
-        self.area.warm(tids.len());
+        self.area.warm(tids.size_hint().1.unwrap_or(SLOTS));
         while keep_going() {
-            self.ask(&mut tids, each);
+            self.ask(tids, each);
             if self.asked.iter().all(Option::is_none) {
                 // Nobody is left, or every slot belongs to a thread that was stopped while it wrote.
-                return tids.for_each(|tid| each(*tid, Err(Missing::Silent)));
+                return tids.for_each(|tid| each(tid, Err(Missing::Silent)));
             }
             match self.hear(each) {
                 0 => pause.wait(),
@@ -87,12 +91,12 @@ impl Round {
     }
 
     /// Asks as many of `tids` as there are slots for.
-    fn ask(&mut self, tids: &mut slice::Iter<'_, u32>, each: &mut Each<'_>) {
+    fn ask(&mut self, tids: &mut dyn Iterator<Item = u32>, each: &mut Each<'_>) {
         for index in 0..SLOTS {
             while self.is_vacant(index) {
                 let Some(tid) = tids.next() else { return };
-                if let Err(missing) = self.ask_one(index, *tid) {
-                    each(*tid, Err(missing));
+                if let Err(missing) = self.ask_one(index, tid) {
+                    each(tid, Err(missing));
                 }
             }
         }

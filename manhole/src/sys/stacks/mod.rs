@@ -91,7 +91,8 @@ pub(crate) enum Unusable {
 
 /// Asks `tids` for copies and hands each to `each` as it comes, in no order; returns when all have
 /// answered or had `patience` to do so, or when `keep_going` says no: then nothing is said of the rest.
-/// Time in which the calling thread was kept from running hardly counts as patience.
+/// Time in which the calling thread was kept from running hardly counts as patience. The next of
+/// `tids` is looked for when there is a slot for it, so that can be done while others answer.
 ///
 /// Concurrent callers queue for the slots, for ten times `patience` at most. Threads of the console
 /// must not be among `tids`; the calling thread is never asked.
@@ -100,7 +101,7 @@ pub(crate) enum Unusable {
 /// When nobody can be asked; nothing was sent then.
 pub(crate) fn collect(
     signal: i32,
-    tids: &[u32],
+    tids: &mut dyn Iterator<Item = u32>,
     patience: Duration,
     keep_going: &dyn Fn() -> bool,
     each: &mut dyn FnMut(u32, Result<Copied<'_>, Missing>),

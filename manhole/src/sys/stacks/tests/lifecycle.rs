@@ -99,9 +99,13 @@ fn whoever_cannot_wait_is_told_or_leaves() {
     let busy = look(libc::SIGURG, &tids, Duration::from_millis(1)).unwrap_err();
     assert_eq!(busy, Unusable::Busy);
     let mut heard = 0;
-    let leaves = collect(libc::SIGURG, &tids, PATIENCE, &|| false, &mut |_, _| {
-        heard += 1
-    });
+    let leaves = collect(
+        libc::SIGURG,
+        &mut tids.iter().copied(),
+        PATIENCE,
+        &|| false,
+        &mut |_, _| heard += 1,
+    );
     assert_eq!((leaves, heard), (Ok(()), 0));
     assert!(
         child_says(|| turn::Turn::take(SHORT, &|| true).is_ok()),
@@ -119,7 +123,13 @@ fn a_receiver_that_panics_leaves_everything_in_order() {
         let unwound = std::panic::catch_unwind(|| {
             let mut each =
                 |_: u32, _: Result<Copied<'_>, Missing>| std::panic::resume_unwind(Box::new(1));
-            collect(libc::SIGURG, &tids, PATIENCE, &|| true, &mut each)
+            collect(
+                libc::SIGURG,
+                &mut tids.iter().copied(),
+                PATIENCE,
+                &|| true,
+                &mut each,
+            )
         });
         assert!(unwound.is_err());
     }

@@ -49,7 +49,13 @@ fn look(signal: i32, tids: &[u32], patience: Duration) -> Result<Heard, Unusable
         });
         heard.push((tid, kept));
     };
-    collect(signal, tids, patience, &|| true, &mut each)?;
+    collect(
+        signal,
+        &mut tids.iter().copied(),
+        patience,
+        &|| true,
+        &mut each,
+    )?;
     assert_eq!(heard.len(), tids.len(), "each is heard of once");
     Ok(heard)
 }
