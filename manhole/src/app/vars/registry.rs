@@ -20,7 +20,7 @@ use crate::{
 use std::{
     borrow::Cow,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -51,16 +51,21 @@ struct Slot {
 }
 
 struct Content {
-    name: Arc<str>,
+    entry: Entry,
     body: Body,
     marks: Marks,
 }
 
 /// A variable that was found; it may be removed, and its slot used again, at any moment.
+///
+/// A pointer, so that the list of all of them is below what may be asked of memory in one piece.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct Entry(Arc<Place>);
+
+struct Place {
     name: Arc<str>,
-    slot: &'static Slot,
+    /// Known once it is put there.
+    slot: OnceLock<&'static Slot>,
 }
 
 static SLOTS: List<Slot> = List::new();
@@ -75,7 +80,18 @@ const PAUSE: Duration = Duration::from_micros(100);
 
 impl Entry {
     pub(super) fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.0.name
+    }
+
+    fn new(name: &str) -> Self {
+        Self(Arc::new(Place {
+            name: name.into(),
+            slot: OnceLock::new(),
+        }))
+    }
+
+    fn is(&self, content: &Content) -> bool {
+        Arc::ptr_eq(&content.entry.0, &self.0)
     }
 
     /// What is registered; nothing if it was removed, or cannot be seen within a moment.
@@ -89,31 +105,33 @@ impl Entry {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Content) -> T) -> Option<T> {
-        let mut content = brief(&self.slot.content)?;
-        let same = |content: &&mut Content| Arc::ptr_eq(&content.name, &self.name);
+        let mut content = brief(&self.0.slot.get()?.content)?;
+        let same = |content: &&mut Content| self.is(content);
         content.as_mut().filter(same).map(look)
     }
 }
 
 impl Slot {
     /// Puts `content` here unless something else is, and gives it back then.
-    fn put(&self, content: Content) -> Result<(), Content> {
+    fn put(&'static self, content: Content) -> Result<(), Content> {
         let Some(mut place) = brief(&self.content).filter(|place| place.is_none()) else {
             return Err(content);
         };
-        self.hash.store(hash(&content.name), Ordering::Release);
+        let known = content.entry.0.slot.set(self);
+        if known.is_err() {
+            return Err(content);
+        }
+        self.hash
+            .store(hash(content.entry.name()), Ordering::Release);
         *place = Some(content);
         Ok(())
     }
 
     /// What is here, if its name is one that `is` accepts.
-    fn entry(&'static self, is: impl FnOnce(&str) -> bool) -> Option<Entry> {
+    fn entry(&self, is: impl FnOnce(&str) -> bool) -> Option<Entry> {
         let content = brief(&self.content)?;
-        let name = content.as_ref().map(|content| &content.name)?;
-        is(name).then(|| Entry {
-            name: Arc::clone(name),
-            slot: self,
-        })
+        let entry = content.as_ref().map(|content| &content.entry)?;
+        is(entry.name()).then(|| entry.clone())
     }
 
     fn is_empty(&self) -> bool {
@@ -179,7 +197,7 @@ pub(super) fn add(name: Cow<'static, str>, body: Body) -> Result<(), Error> {
         return Err(refused(ErrorKind::Invalid, why));
     }
     let content = Content {
-        name: name.as_ref().into(),
+        entry: Entry::new(&name),
         marks: Marks::new(Instant::now(), count(&body)),
         body,
     };
@@ -208,11 +226,11 @@ fn put(mut content: Content) -> Result<(), Content> {
     if slots >= MOST {
         return Err(content);
     }
-    SLOTS.push(Slot {
-        hash: AtomicU64::new(hash(&content.name)),
-        content: Mutex::new(Some(content)),
+    let slot = SLOTS.push(Slot {
+        hash: AtomicU64::new(0),
+        content: Mutex::new(None),
     });
-    Ok(())
+    slot.put(content)
 }
 
 /// Registers `body`; a refusal is one line in the console's log.
@@ -236,9 +254,10 @@ pub(super) fn find(name: &str) -> Option<Entry> {
 /// Takes the variable `name` out.
 pub(super) fn remove(name: &str) -> Option<Body> {
     let entry = find(name)?;
-    let mut content = brief(&entry.slot.content)?;
-    let taken = content.take_if(|content| Arc::ptr_eq(&content.name, &entry.name))?;
-    entry.slot.hash.store(0, Ordering::Release);
+    let slot = entry.0.slot.get()?;
+    let mut content = brief(&slot.content)?;
+    let taken = content.take_if(|content| entry.is(content))?;
+    slot.hash.store(0, Ordering::Release);
     drop(content);
     Some(taken.body) // and is dropped by the caller, with the lock released
 }
@@ -247,14 +266,14 @@ pub(super) fn remove(name: &str) -> Option<Body> {
 pub(super) fn all() -> Vec<Entry> {
     let filled = SLOTS.iter().filter(|slot| !slot.is_empty());
     let mut all: Vec<Entry> = filled.filter_map(|slot| slot.entry(|_| true)).collect();
-    order::sort_by(&mut all, |a, b| a.name.cmp(&b.name));
-    all.dedup_by(|a, b| a.name == b.name);
+    order::sort_by(&mut all, |a, b| a.name().cmp(b.name()));
+    all.dedup_by(|a, b| a.name() == b.name());
     all
 }
 
 /// The names of all variables, sorted.
 pub(crate) fn names() -> impl Iterator<Item = Arc<str>> {
-    all().into_iter().map(|entry| entry.name)
+    all().into_iter().map(|entry| entry.name().clone())
 }
 
 /// Moves the windows on.
