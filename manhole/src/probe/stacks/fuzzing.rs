@@ -12,24 +12,25 @@ const INDEX_AT: u64 = 0x1000;
 /// Where a stack of 4 KiB begins.
 const STACK: u64 = 0x7f00_0000;
 
-/// The beginning of an image, and notes: what is found lies within bounds.
-pub fn image(data: &[u8]) {
+/// The beginning of an image, and notes: whether what is found lies within bounds.
+pub fn image(data: &[u8]) -> bool {
     let _ = elf::length(data);
-    for align in [4, 8] {
-        let id = elf::build_id(data, align).unwrap_or_default();
-        assert!(id.len() <= 128 && id.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    }
+    let ids = [4, 8].map(|align| elf::build_id(data, align).unwrap_or_default());
+    let is_hex = |id: &String| id.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let sound = ids.iter().all(|id| id.len() <= 128 && is_hex(id));
     let Some(headers) = Headers::parse(data) else {
-        return;
+        return sound;
     };
     let extent = headers.extent();
-    assert!(extent.start < extent.end);
-    for address in [extent.start, extent.end, 0, u64::MAX] {
-        if let Some(rest) = headers.rest_of_segment(address) {
-            assert!(rest.start == address && rest.end <= extent.end);
-        }
-    }
     let _ = headers.first_page(4096);
+    let mut rests = [extent.start, extent.end, 0, u64::MAX]
+        .into_iter()
+        .map(|address| (address, headers.rest_of_segment(address)));
+    sound
+        && extent.start < extent.end
+        && rests.all(|(address, rest)| {
+            rest.is_none_or(|rest| rest.start == address && rest.end <= extent.end)
+        })
 }
 
 /// `.eh_frame_hdr` of the length that the first byte says, and `.eh_frame`: every walk ends.
