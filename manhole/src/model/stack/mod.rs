@@ -112,7 +112,7 @@ pub enum Answered {
     /// It was not asked (`--no-signal`).
     #[default]
     NotAsked,
-    /// It blocks our signal, so it was not sent.
+    /// It blocks our signal or takes it for itself (sigwait), so it was not sent.
     Blocks,
     /// In uninterruptible sleep, where no signal is taken.
     Uninterruptible,

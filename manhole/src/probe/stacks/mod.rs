@@ -20,6 +20,7 @@ mod rules;
 mod scan;
 mod sections;
 mod take;
+mod takers;
 mod tasks;
 mod unwind;
 

@@ -6,6 +6,7 @@ use super::{
     call::{self, Calls},
     history::{History, Seen},
     on,
+    takers::Takers,
     tasks::{Task, TaskFiles, Tasks},
     unwind::Unwinder,
 };
@@ -45,7 +46,7 @@ pub(super) fn take(
     };
     let files = TaskFiles::open().ok_or_else(no_proc)?;
     let tasks = Tasks::new(&files, options.only.as_deref()).ok_or_else(no_proc)?;
-    let mut queue = Queue::new(tasks, options);
+    let mut queue = Queue::new(&files, tasks, options);
     let mut answers = Answers::default();
     if options.ask {
         let unwinder = Unwinder::new(&read_own, keep_going);
@@ -81,7 +82,9 @@ type Mark = (u64, u64);
 
 /// The threads as they are found, and of those the ones to be asked.
 struct Queue<'a> {
+    files: &'a TaskFiles,
     tasks: Tasks<'a>,
+    takers: Takers,
     options: &'a Options,
     leader: u32,
     /// With the start of each.
@@ -89,14 +92,28 @@ struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    fn new(tasks: Tasks<'a>, options: &'a Options) -> Self {
+    fn new(files: &'a TaskFiles, tasks: Tasks<'a>, options: &'a Options) -> Self {
         let leader = std::process::id();
         Self {
+            files,
             tasks,
+            takers: Takers::new(),
             options,
             leader,
             seen: Vec::new(),
         }
+    }
+
+    /// Why the thread is not asked.
+    fn excuse(&mut self, task: &Task) -> Option<Answered> {
+        if !self.options.ask {
+            return Some(Answered::NotAsked);
+        }
+        let line = |tid: u32, name: &str| self.files.line(tid, name);
+        task.excuse(self.options.signal).or_else(|| {
+            let takes = self.takers.takes(&task.stat, line);
+            takes.then_some(Answered::Blocks)
+        })
     }
 
     fn stack_of(&self, task: &Task, answer: Answered) -> ThreadStack {
@@ -121,10 +138,7 @@ impl Iterator for Queue<'_> {
                 return None;
             }
             let task = self.tasks.next()?;
-            let excuse = match self.options.ask {
-                true => task.excuse(self.options.signal),
-                false => Some(Answered::NotAsked),
-            };
+            let excuse = self.excuse(&task);
             let thread = self.stack_of(&task, excuse.unwrap_or_default());
             if !push(&mut self.seen, (thread, task.stat.start_ticks)) {
                 return None;
