@@ -38,6 +38,8 @@ mod smuggling;
 mod splits;
 mod squatters;
 mod stacks_command;
+#[cfg(target_arch = "x86_64")]
+mod stacks_handler;
 mod stacks_known;
 mod stacks_odd;
 mod stacks_signal;

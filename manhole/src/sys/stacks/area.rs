@@ -193,18 +193,26 @@ impl Area {
     /// Gives the memory of all stacks back, and with it what they hold; a thread that is still
     /// writing keeps its slot's.
     pub(super) fn forget(&self) {
+        let mut slots = self.slots().iter();
+        if slots.all(|place| !place.slot.is_being_written()) {
+            return self.wipe(0, SLOTS);
+        }
         for (index, place) in self.slots().iter().enumerate() {
-            if place.slot.is_being_written() {
-                continue;
+            if !place.slot.is_being_written() {
+                self.wipe(index, 1);
             }
-            let stack = self.stack(index);
-            // SAFETY: the slot's own part of the mapping, to which nobody writes: it is not being
-            // written, and only the caller, who has the turn, arms slots. madvise(2) fails for memory
-            // that the host has locked; then it is overwritten.
-            unsafe {
-                if libc::madvise(stack.cast(), STACK, libc::MADV_DONTNEED) != 0 {
-                    stack.write_bytes(0, STACK);
-                }
+        }
+    }
+
+    /// Zeroes the stacks of some slots, to which nobody writes. The kernel does it by taking the pages
+    /// away, unless the host has locked all its memory.
+    fn wipe(&self, first: usize, count: usize) {
+        let (start, length) = (self.stack(first), count.min(SLOTS) * STACK);
+        // SAFETY: inside the mapping, which holds the stacks of all slots one behind the other. Nobody
+        // writes there: no slot is being written, and only the caller, who has the turn, arms slots.
+        unsafe {
+            if libc::madvise(start.cast(), length, libc::MADV_DONTNEED) != 0 {
+                start.write_bytes(0, length);
             }
         }
     }

@@ -16,6 +16,8 @@ use std::{slice, thread, time::Duration};
 /// How many times as long as for an answer a caller waits for its turn.
 const QUEUE: u32 = 10;
 
+/// Nobody is waited for longer, whatever the caller says.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// How often a thread that does not answer is looked for: one that has begun to end takes no signal.
 const STILL_THERE: Duration = Duration::from_millis(2);
 
@@ -37,7 +39,7 @@ pub(super) fn collect(
         area: turn.area(),
         sender: Sender::new(signal),
         me: gettid().as_raw(),
-        patience,
+        patience: patience.min(LONGEST),
         awake: Awake::new(),
         asked: [const { None }; SLOTS],
     };
