@@ -4,7 +4,7 @@
 //! The file may be anything: every offset is compared with its length, every count has a bound.
 //! Both machines this is written for are little-endian with 64 bits, and other files are refused.
 
-use super::image::{Data, Image};
+use super::image::{Bytes, Data, Image};
 use object::{
     LittleEndian as LE,
     elf::{self, FileHeader64, SectionHeader64},
@@ -156,7 +156,7 @@ impl Elf {
 
     /// The first `length` bytes of the compressed `section`, as they are in the file: a header, then
     /// the stream.
-    pub(super) fn compressed(&self, section: &Section, length: u64) -> Option<Vec<u8>> {
+    pub(super) fn compressed(&self, section: &Section, length: u64) -> Option<Bytes> {
         let readable = section.there && section.is_compressed() && length <= section.size;
         readable
             .then(|| self.image.bytes(section.offset, length))

@@ -4,12 +4,57 @@
 //! count as the service's own. What a header claims is compared with the file's length before
 //! anything is allocated for it.
 
-use std::{fs::File, os::unix::fs::FileExt};
+use crate::sys::pages::Pages;
+use std::{
+    fs::File,
+    ops::{Deref, DerefMut},
+    os::unix::fs::FileExt,
+};
 
 /// The longest text that is read, in bytes; names of generic functions come close.
 const LONGEST_TEXT: usize = 64 << 10;
 /// What a text is read in at first: few are longer.
 const USUAL_TEXT: usize = 256;
+/// Copies of more bytes get memory of their own from the system, and give it back.
+const LARGE: usize = 64 << 10;
+
+/// A copy of a part of a file.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    Few(Vec<u8>),
+    Many(Pages),
+}
+
+impl Bytes {
+    /// Zeros; `None` when memory is short.
+    pub(super) fn new(length: u64) -> Option<Self> {
+        let length = usize::try_from(length).ok()?;
+        match length {
+            ..LARGE => Some(Self::Few(vec![0; length])),
+            _ => Pages::new(length).map(Self::Many),
+        }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Few(bytes) => bytes,
+            Self::Many(pages) => pages,
+        }
+    }
+}
+
+impl DerefMut for Bytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Few(bytes) => bytes,
+            Self::Many(pages) => pages,
+        }
+    }
+}
 
 /// A regular file.
 #[derive(Debug)]
@@ -37,12 +82,9 @@ impl Image {
     }
 
     /// `length` bytes at `at`; `None` when they are not all there, or memory is short.
-    pub(super) fn bytes(&self, at: u64, length: u64) -> Option<Vec<u8>> {
+    pub(super) fn bytes(&self, at: u64, length: u64) -> Option<Bytes> {
         at.checked_add(length).filter(|end| *end <= self.length)?;
-        let length = usize::try_from(length).ok()?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length).ok()?;
-        bytes.resize(length, 0);
+        let mut bytes = Bytes::new(length)?;
         self.fill(at, &mut bytes)?;
         Some(bytes)
     }
@@ -58,13 +100,13 @@ pub(super) enum Data<'a> {
         length: u64,
     },
     /// In memory: it was compressed.
-    Memory(Vec<u8>),
+    Memory(Bytes),
 }
 
 impl Data<'_> {
     /// What a file that lacks the section has.
     pub(super) fn nothing() -> Self {
-        Self::Memory(Vec::new())
+        Self::Memory(Bytes::Few(Vec::new()))
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -98,21 +140,10 @@ impl Data<'_> {
     }
 
     /// `length` bytes at `at`; `None` when they are not all there, or memory is short.
-    pub(super) fn bytes(&self, at: u64, length: u64) -> Option<Vec<u8>> {
+    pub(super) fn bytes(&self, at: u64, length: u64) -> Option<Bytes> {
         at.checked_add(length).filter(|end| *end <= self.length())?;
-        match self {
-            Self::File {
-                image, at: from, ..
-            } => image.bytes(from.checked_add(at)?, length),
-            Self::Memory(bytes) => {
-                let (from, length) = (usize::try_from(at).ok()?, usize::try_from(length).ok()?);
-                let bytes = bytes.get(from..)?.get(..length)?;
-                let mut copy = Vec::new();
-                copy.try_reserve_exact(length).ok()?;
-                copy.extend_from_slice(bytes);
-                Some(copy)
-            }
-        }
+        let mut bytes = Bytes::new(length)?;
+        (self.fill(at, &mut bytes) == bytes.len()).then_some(bytes)
     }
 
     /// The text at `at` up to its NUL; `None` when it is longer than 64 KiB or does not end.

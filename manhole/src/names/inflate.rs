@@ -2,7 +2,7 @@
 
 use super::{
     elf::{Elf, Section, u32_at, u64_at},
-    image::Data,
+    image::{Bytes, Data},
 };
 use miniz_oxide::inflate::{
     TINFLStatus,
@@ -67,15 +67,12 @@ fn inflated_size(header: &[u8], section: &Section) -> Option<u64> {
     (is_zlib && size / DENSEST <= section.size).then_some(size)
 }
 
-fn inflate(elf: &Elf, section: &Section) -> Option<Vec<u8>> {
+fn inflate(elf: &Elf, section: &Section) -> Option<Bytes> {
     let stream = elf.compressed(section, section.size)?;
-    let size = usize::try_from(inflated_size(&stream, section)?).ok()?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).ok()?;
-    bytes.resize(size, 0);
+    let mut bytes = Bytes::new(inflated_size(&stream, section)?)?;
     let flags = inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER
         | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
     let mut state = Box::<DecompressorOxide>::default();
     let (status, _, filled) = decompress(&mut state, stream.get(HEADER..)?, &mut bytes, 0, flags);
-    (status == TINFLStatus::Done && filled == size).then_some(bytes)
+    (status == TINFLStatus::Done && filled == bytes.len()).then_some(bytes)
 }

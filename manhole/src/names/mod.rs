@@ -5,7 +5,6 @@
 //! only believed when it is the one that was mapped.
 
 #![allow(unreachable_pub)] // the command-line client and the fuzzers use some of these
-#![allow(dead_code)] // until all of it has its tests
 
 mod advice;
 mod compose;

@@ -3,7 +3,10 @@
 //! One pass over the table, in pieces: what is kept depends on how many addresses are looked up, not
 //! on how many symbols there are.
 
-use super::elf::{Elf, Section, u16_at, u32_at, u64_at};
+use super::{
+    elf::{Elf, Section, u16_at, u32_at, u64_at},
+    image::Bytes,
+};
 use object::{
     LittleEndian as LE,
     elf::{self, Sym64},
@@ -11,8 +14,8 @@ use object::{
 use std::mem::offset_of;
 
 const SYMBOL: usize = size_of::<Sym64<LE>>();
-/// Symbols that are read at once; 64 KiB, nearly.
-const AT_ONCE: u64 = 2730;
+/// Symbols that are read at once: 96 KiB.
+const AT_ONCE: u64 = 4096;
 /// How far behind a symbol without a size an address may be to count as its.
 const REACH: u64 = 16 << 10;
 /// Names of the same code that are compared.
@@ -97,16 +100,19 @@ impl<'a> Search<'a> {
 
     fn read(&mut self, section: &Section, keep_going: &dyn Fn() -> bool) -> Option<()> {
         let data = self.elf.data(section)?;
+        let mut buffer = Bytes::new(AT_ONCE * SYMBOL as u64)?;
         let mut at = 0;
         while at < data.length() && keep_going() {
-            let length = (AT_ONCE * SYMBOL as u64).min(data.length() - at);
-            let piece = data.bytes(at, length)?;
-            for symbol in piece.chunks_exact(SYMBOL) {
+            let filled = data.fill(at, &mut buffer);
+            if filled == 0 {
+                return None;
+            }
+            for symbol in buffer.get(..filled)?.chunks_exact(SYMBOL) {
                 if let Some(symbol) = self.function(symbol) {
                     self.note(&symbol);
                 }
             }
-            at += length;
+            at += filled as u64;
         }
         Some(())
     }

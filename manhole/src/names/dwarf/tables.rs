@@ -60,15 +60,6 @@ impl<'a> Tables<'a> {
         }
     }
 
-    /// The address that an attribute holds or refers to.
-    pub(super) fn address(&mut self, unit: &Unit, value: &Value<'_>) -> Option<u64> {
-        match value {
-            AttributeValue::Addr(address) => Some(*address),
-            AttributeValue::DebugAddrIndex(index) => self.indexed(unit, index.0 as u64),
-            _ => None,
-        }
-    }
-
     /// The address with this index.
     pub(super) fn indexed(&mut self, unit: &Unit, index: u64) -> Option<u64> {
         let at = index.checked_mul(8)?.checked_add(unit.addresses)?;

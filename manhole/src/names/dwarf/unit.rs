@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        image::Window,
+        image::{Bytes, Window},
         place::{Origin, origin},
         quality::Detail,
     },
@@ -68,7 +68,7 @@ impl<'a> Units<'a> {
     }
 
     /// The bytes of `unit` from its first entry on.
-    pub(super) fn entries(&self, unit: &Unit) -> Option<Vec<u8>> {
+    pub(super) fn entries(&self, unit: &Unit) -> Option<Bytes> {
         let at = unit.at.checked_add(unit.header)?;
         self.info.data().bytes(at, unit.end.checked_sub(at)?)
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::names::{
     dwarf::{self, Limits, Outcome},
     elf::Elf,
+    image::Bytes,
     inflate,
 };
 use addr2line::{Context, LookupResult};
@@ -56,7 +57,7 @@ fn another_reader_says_the_same() {
 }
 
 /// Sections as the other reader wants them: whole, in memory.
-struct Sections(Vec<(&'static str, Vec<u8>)>);
+struct Sections(Vec<(&'static str, Bytes)>);
 
 impl Sections {
     fn read(elf: &Elf) -> Self {
@@ -81,7 +82,7 @@ impl Sections {
 
     fn get<'a, S: Section<EndianSlice<'a, LittleEndian>>>(&'a self) -> S {
         let found = self.0.iter().find(|(name, _)| *name == S::section_name());
-        let bytes = found.map_or(&[][..], |(_, bytes)| bytes);
+        let bytes = found.map_or(&[][..], |(_, bytes)| &bytes[..]);
         S::from(EndianSlice::new(bytes, LittleEndian))
     }
 
