@@ -14,6 +14,8 @@ pub(super) struct Facts {
     pub(super) limit: Option<u64>,
     /// How many threads it has.
     pub(super) threads: Option<u64>,
+    /// How good names in stacks are: `with inlined functions and lines`.
+    pub(super) names: Option<String>,
     /// What is missing, and how to add it.
     pub(super) missing: Option<String>,
 }
@@ -46,6 +48,9 @@ pub(super) fn lines(hello: &Hello, pid: i32, facts: &Facts, user: &str) -> [Stri
         first.push_str(&format!(", {} thread{plural}", units::count(threads)));
     }
     let mut second = format!("level {} ({user})", hello.level);
+    if let Some(names) = &facts.names {
+        second.push_str(&format!("; names {names}"));
+    }
     if let Some(missing) = &facts.missing {
         second.push_str(&format!("; {missing}"));
     }
@@ -73,6 +78,8 @@ pub(super) fn from_answer(answer: &[u8], facts: &mut Facts) {
         .or_else(|| find("limit_bytes"))
         .and_then(Value::as_u64);
     facts.limit = facts.limit.or(limit);
+    let names = find("process").and_then(|process| process.get("names")?.as_str());
+    facts.names = facts.names.take().or_else(|| names.map(str::to_owned));
     let missing = find("missing").and_then(Value::as_array);
     let missing = missing.into_iter().flatten();
     let missing: Vec<&str> = missing
@@ -110,7 +117,8 @@ mod tests {
         };
         from_status(b"Name:\tx\nVmRSS:\t 3051356 kB\nThreads:\t60\n", &mut facts);
         from_answer(
-            br#"{"data":{"missing":[{"what":"heap: not installed"},{"what":"x"}]}}"#,
+            br#"{"data":{"process":{"names":"with inlined functions and lines"},
+                "missing":[{"what":"heap: not installed"},{"what":"x"}]}}"#,
             &mut facts,
         );
         let [first, second] = lines(&hello, 4711, &facts, "uid 0");
@@ -120,7 +128,7 @@ mod tests {
         );
         assert_eq!(
             second,
-            "level control (uid 0); 2 things missing or limited: see info"
+            "level control (uid 0); names with inlined functions and lines; 2 things missing or limited: see info"
         );
     }
 

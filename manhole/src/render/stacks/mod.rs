@@ -42,8 +42,10 @@ pub struct Row {
 
 /// Where frames begin.
 const INDENT: usize = 8;
-/// Where the files begin, unless a longer name pushes them aside.
+/// Where the files begin, unless a long name or file moves them.
 const PLACE: usize = 59;
+/// The least room for names of functions.
+const FUNCTIONS: usize = 40;
 /// The least room for names of threads, so that tids mostly stand below one another.
 const NAMES: usize = 10;
 /// Most lines of tids, and of a summary.
@@ -154,13 +156,13 @@ fn group(group: &Group, names: usize, rows: &mut Vec<Row>) {
 }
 
 /// Where the files of a stack begin, given the widths of its names and files: further right when a
-/// name needs it and the files leave room.
+/// name needs it, further left when a file does, as long as both have room.
 fn place(indent: usize, frames: impl Iterator<Item = (usize, usize)>) -> usize {
     let (name, place) = frames.fold((0, 0), |(name, place), frame| {
         (name.max(frame.0), place.max(frame.1))
     });
-    let room = WIDTH.saturating_sub(place).max(PLACE);
-    (indent + name + 2).clamp(PLACE, room)
+    let room = WIDTH.saturating_sub(place).max(FUNCTIONS);
+    PLACE.max(indent + name + 2).min(room)
 }
 
 fn line(line: &Line, place: usize) -> Row {

@@ -179,6 +179,31 @@ fn the_files_of_a_stack_stand_below_one_another() {
 }
 
 #[test]
+fn long_files_move_the_column_of_their_stack() {
+    let lines = [
+        frame(
+            "tokio::…::Harness::poll_inner",
+            "tokio-1.54.1/src/runtime/task/harness.rs:210",
+        ),
+        frame("std::panic::catch_unwind", "std/src/panic.rs:359"),
+    ];
+    check(
+        vec![sections(
+            SectionKind::Run,
+            "RUN",
+            "",
+            vec![group(&[1], "w", "", &lines)],
+        )],
+        &[
+            "RUN   1 thread",
+            "   1  w           1",
+            "        tokio::…::Harness::poll_inner                   tokio-1.54.1/src/runtime/task/harness.rs:210",
+            "        std::panic::catch_unwind                        std/src/panic.rs:359",
+        ],
+    );
+}
+
+#[test]
 fn a_name_is_never_cut() {
     let endless = "x".repeat(120);
     let folded = Folded {
