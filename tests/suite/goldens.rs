@@ -214,8 +214,10 @@ fn first_lines(socket: &Path, line: &str, count: usize) -> String {
     (0..count).map(|_| conn.line() + "\n").collect()
 }
 
-/// The lines of a normal text that do not depend on the machine. Which unit a figure has does.
+/// The lines of a normal text that do not depend on the machine. Which unit a figure has does, and
+/// whether a thread has been waiting for long enough to say since when.
 fn frame(text: &str, kept: &[&str]) -> String {
+    let text = text.replace("; unchanged since TIME", "");
     let mut lines = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let provenance = line
