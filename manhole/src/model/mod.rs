@@ -13,6 +13,8 @@ mod level;
 pub(crate) mod order;
 #[allow(dead_code)] // until `cpu` is a command
 pub mod profile;
+#[allow(dead_code)] // until `cpu` is a command
+pub mod samples;
 mod spec;
 pub mod stack;
 
