@@ -25,6 +25,10 @@ pub struct Weight {
     pub samples: u64,
     /// The time that stands for, in nanoseconds: of the processor (`Cpu`), or of the clock (`Wall`).
     pub ns: u64,
+    /// How many waits were seen to begin here (`Wall`): a thread that was met at several looks in one and
+    /// the same wait counts once. A wait that fell between two looks was not seen, so there were as
+    /// many or more. 0 for `Cpu`, and for threads that did not wait.
+    pub waits: u64,
     /// What stands in place of a stack.
     pub place: Place,
     /// What the application said of the thread at that moment (`manhole::label`), sorted by key.
@@ -83,6 +87,12 @@ pub struct Report {
     pub threads: usize,
     /// Threads that got no timer of their own: they are covered by the one of the process.
     pub without_timer: usize,
+    /// Of `samples`, those for which the thread was not asked, having not moved since it last answered
+    /// (`Wall`).
+    pub reused: u64,
+    /// Whether the kernel keeps from us in which calls threads are, as in a process that dropped root
+    /// (`Wall`): then how often a thread ran has told whether it moved.
+    pub calls_hidden: bool,
     /// What the cgroup held back in the window; `None` where nothing limits the processor.
     pub throttled: Option<Throttled>,
 }
