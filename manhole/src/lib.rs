@@ -73,6 +73,7 @@ mod transport;
 
 pub use app::{
     commands::{self, Arg, command},
+    label::{Labelled, label},
     reclaim::on_reclaim,
     routes::{Request, Response},
     vars,

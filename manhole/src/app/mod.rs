@@ -8,13 +8,15 @@
 
 pub(crate) mod channel;
 pub mod commands;
-mod lock;
+pub(crate) mod label;
 pub(crate) mod messages;
 pub(crate) mod reclaim;
 pub(crate) mod relay;
 pub(crate) mod routes;
 pub(crate) mod threads;
 pub mod vars;
+
+use crate::sys::lock;
 
 /// Prepares for application code: called by `install` on the host's thread, and again in a forked
 /// child that reinstalls the console. Threads are made only if something was registered that

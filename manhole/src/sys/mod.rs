@@ -14,6 +14,7 @@ pub(crate) mod image;
 pub(crate) mod labels;
 pub(crate) mod leader;
 pub(crate) mod list;
+pub(crate) mod lock;
 pub(crate) mod malloc;
 pub(crate) mod memory;
 mod object;
