@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Collect everything a console can tell, for reading elsewhere
     Dump(Dump),
+    /// Show a saved profile, wherever it was taken
+    View(View),
     /// Run a service with faults in it, and look inside: a prompt, or a tour when piped
     Demo,
     /// Print the path of a console's socket: nc -U $(manhole-cli path 1234)
@@ -161,6 +163,49 @@ pub(crate) struct Dump {
     /// First wait a random time up to this one, so that many hosts do not start at once
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) splay: Option<Duration>,
+}
+
+/// What `view` takes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "FILE is a profile as go tool pprof and flame graph programs have it: profile.proto, gzipped or\n\
+    not, or collapsed stacks. go tool pprof FILE reads the former as well."
+)]
+pub(crate) struct View {
+    /// The profile
+    pub(crate) file: PathBuf,
+    /// The functions that took most; this is what is shown unless told otherwise
+    #[arg(long, group = "look")]
+    pub(crate) top: bool,
+    /// Who calls whom
+    #[arg(long, group = "look")]
+    pub(crate) tree: bool,
+    /// Draw a flame graph into OUT, or to standard output if it is "-"
+    #[arg(long, group = "look", value_name = "OUT")]
+    pub(crate) flamegraph: Option<PathBuf>,
+    /// Show what changed since the profile BASE
+    #[arg(long, value_name = "BASE")]
+    pub(crate) diff: Option<PathBuf>,
+    /// Which of the values in the profile: samples, cpu, inuse_space, ...
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) sample: Option<String>,
+    /// How many lines, or "all"
+    #[arg(long, value_name = "N", default_value = "30", value_parser = rows)]
+    pub(crate) rows: Rows,
+}
+
+/// How many lines of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rows(pub(crate) usize);
+
+fn rows(text: &str) -> Result<Rows, String> {
+    let number = || text.parse().ok().filter(|rows| *rows > 0);
+    match text {
+        "all" => Ok(Rows(usize::MAX)),
+        _ => number()
+            .map(Rows)
+            .ok_or_else(|| format!("{text:?} is no number of lines, nor \"all\"")),
+    }
 }
 
 /// A number and the unit behind it.

@@ -15,6 +15,7 @@ mod fake;
 mod interrupt;
 mod list;
 mod plain;
+mod profile;
 mod progress;
 mod refusal;
 mod repl;
@@ -26,6 +27,7 @@ mod symbolize;
 mod table;
 mod target;
 mod terminal;
+mod view;
 
 use std::{
     io::{self, Write},
@@ -70,6 +72,7 @@ fn run(command: Command, options: &Options) -> Outcome {
         Command::List { json } => list::list(json, options),
         Command::Exec(exec) => exec::exec(&exec, options),
         Command::Dump(dump) => dump::dump(&dump, options),
+        Command::View(view) => view::view(&view, options),
         Command::Demo => demo::run(options),
         Command::Path { target } => path(&target),
         Command::Clean { dry_run } => clean::clean(dry_run),

@@ -12,6 +12,7 @@ mod cli_dump;
 mod cli_exec;
 mod cli_hostile;
 mod cli_places;
+mod cli_profile;
 mod cli_prompt;
 mod clients;
 mod connections;
