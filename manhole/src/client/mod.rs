@@ -71,6 +71,18 @@ pub mod stacks {
     };
 }
 
+/// Samples as data, and how the process itself would show them.
+#[doc(hidden)]
+pub mod samples {
+    pub use crate::{
+        fold::profile::answer,
+        model::{
+            samples::{Samples, from_json},
+            wish::Wish,
+        },
+    };
+}
+
 /// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and
 /// not starting with a dot: fit for a file name and for any terminal.
 pub fn safe_name(name: &str) -> String {

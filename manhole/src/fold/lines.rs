@@ -10,7 +10,7 @@ use super::{
     waits::WaitKind,
 };
 use crate::{
-    model::stack::{End, Line},
+    model::stack::{End, Function, Line},
     names,
 };
 
@@ -230,9 +230,11 @@ pub(super) fn printed(item: &Item<'_>, full_names: bool) -> String {
 
 /// `src/cache.rs:41`; empty when unknown.
 pub(super) fn place(item: &Item<'_>) -> String {
-    let Some(function) = item.function else {
-        return String::new();
-    };
+    item.function.map_or(String::new(), place_of)
+}
+
+/// The same of a function.
+pub(super) fn place_of(function: &Function) -> String {
     let line = function.line.filter(|line| *line > 0);
     let file = function.file.as_deref();
     file.map_or(String::new(), |file| names::place(file, line))

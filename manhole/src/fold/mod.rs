@@ -16,6 +16,8 @@ mod lines;
 mod locks;
 mod path;
 mod pile;
+#[allow(dead_code, unused_imports)] // until `cpu` is a command
+pub(crate) mod profile;
 mod roles;
 mod rules;
 mod runtimes;

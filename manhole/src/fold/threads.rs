@@ -101,9 +101,20 @@ impl<'a> Threads<'a> {
 }
 
 impl<'a> Thread<'a> {
-    fn new(stack: &'a ThreadStack, reader: &mut Reader<'a>) -> Self {
+    /// A thread that runs or waits, as its system call and its functions tell.
+    pub(super) fn new(stack: &'a ThreadStack, reader: &mut Reader<'a>) -> Self {
         let items = reader.items(stack);
         let wait = Wait::of(stack, &items);
+        Self::with(stack, items, wait)
+    }
+
+    /// A thread that is known to run.
+    pub(super) fn running(stack: &'a ThreadStack, reader: &mut Reader<'a>) -> Self {
+        let items = reader.items(stack);
+        Self::with(stack, items, Wait::default())
+    }
+
+    fn with(stack: &'a ThreadStack, items: Vec<Item<'a>>, wait: Wait) -> Self {
         let mut thread = Self {
             role: roles::role(stack, &items, &wait),
             wait,

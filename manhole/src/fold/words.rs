@@ -68,6 +68,45 @@ pub(super) fn families<'a>(names: impl Iterator<Item = &'a str>, counts: bool) -
     parts
 }
 
+/// Names on one line, those first that come first: a family whose numbers follow one another is
+/// `image-worker-0..3`. Of more than three families the others are counted.
+pub(super) fn ranges<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const FAMILIES: usize = 3;
+    let mut families: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names {
+        let stem = stem(name);
+        match families.iter_mut().find(|(known, _)| *known == stem) {
+            Some((_, members)) => members.push(name),
+            None => families.push((stem, vec![name])),
+        }
+    }
+    let others = families.iter().skip(FAMILIES);
+    let others: usize = others.map(|(_, members)| members.len()).sum();
+    let shown = families.iter().take(FAMILIES);
+    let mut parts: Vec<String> = shown
+        .map(|(stem, members)| range(stem, members).unwrap_or_else(|| family(stem, members, false)))
+        .collect();
+    if others > 0 {
+        parts.push(format!("{} others", units::count(others as u64)));
+    }
+    parts.join(", ")
+}
+
+/// `image-worker-0..3`, if those are the members and there are enough.
+fn range(stem: &str, members: &[&str]) -> Option<String> {
+    let number = |name: &&str| {
+        let digits = name.get(stem.len()..)?;
+        let plain = digits == "0" || !digits.starts_with('0');
+        digits.parse::<u32>().ok().filter(|_| plain)
+    };
+    let mut numbers = members.iter().map(number).collect::<Option<Vec<u32>>>()?;
+    order::sort_by_key(&mut numbers, |number| *number);
+    numbers.dedup();
+    let (first, last) = (numbers.first()?, numbers.last()?);
+    let gapless = (last - first) as usize + 1 == numbers.len();
+    (gapless && numbers.len() > 1).then(|| format!("{stem}{first}..{last}"))
+}
+
 /// The name without the number behind it.
 fn stem(name: &str) -> &str {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -106,12 +145,17 @@ pub(super) fn who(members: &[&Thread<'_>], threads: &Threads<'_>) -> String {
 
 /// What one thread is called.
 pub(super) fn called<'a>(thread: &Thread<'a>, threads: &Threads<'_>) -> &'a str {
+    called_in(thread, threads.process)
+}
+
+/// What a thread of the process `process` is called.
+pub(super) fn called_in<'a>(thread: &Thread<'a>, process: &str) -> &'a str {
     use super::roles::RoleKind as R;
     match thread.role.kind {
         _ if thread.stack.main => "main",
         kind @ (R::Worker | R::Blocking | R::IdleBlocking) => kind.name(),
         // Nobody gave it a name.
-        kind @ (R::Rayon | R::Executor) if thread.stack.name == threads.process => kind.name(),
+        kind @ (R::Rayon | R::Executor) if thread.stack.name == process => kind.name(),
         _ => &thread.stack.name,
     }
 }
@@ -141,6 +185,19 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let text = "0x, 1x, 2x, 3x, 4x, 5x, 6x, 7x, 2 others";
         check(&many, text, text);
+    }
+
+    #[test]
+    fn numbers_that_follow_one_another_are_a_range() {
+        let check = |input: &[&str], expected: &str| {
+            assert_eq!(ranges(input.iter().copied()), expected);
+        };
+        check(&["w-2", "main", "w-0", "w-1"], "w-0..2, main");
+        check(&["w-0", "w-2"], "w-0, -2");
+        check(&["w-0", "w-2", "w-4", "w-6", "w-9"], "w-*");
+        check(&["w", "w"], "w");
+        check(&["w0", "w01"], "w0, 01");
+        check(&["a", "b", "c", "d", "e"], "a, b, c, 2 others");
     }
 
     #[test]

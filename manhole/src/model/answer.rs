@@ -5,7 +5,7 @@
 //! `render::json` writes the same cells in base units. So the two cannot drift apart, and a command
 //! never formats a number itself.
 
-use super::stack::Stacks;
+use super::{samples::Samples, stack::Stacks, wish::Wish};
 use serde_json::Value;
 
 /// How bad a verdict is.
@@ -68,6 +68,10 @@ pub enum Cell {
     Percent(f64),
     /// A plain number with a fraction.
     Float(f64),
+    /// A number with two decimals, so that points align: `3.96`.
+    Hundredths(f64),
+    /// Nanoseconds as seconds with two decimals, so that points align: `4.76 s`.
+    Seconds(u64),
     /// Yes or no.
     Bool(bool),
     /// A moment of wall-clock time, in nanoseconds since the epoch: `2026-11-21T03:12:44Z`.
@@ -150,6 +154,10 @@ pub struct Table {
     pub key: &'static str,
     /// Who sees it.
     pub show: Show,
+    /// What stands above the headings, for people: `BY FUNCTION   flat = in itself`. Empty: nothing.
+    pub title: String,
+    /// What stands below the rows, for people: `... 88 more: --rows all`. Empty: nothing.
+    pub more: String,
     /// Whether the heading line is written (`vars` has none).
     pub headed: bool,
     /// The columns, in the order of the text.
@@ -166,6 +174,8 @@ impl Table {
         Self {
             key,
             show: Show::Both,
+            title: String::new(),
+            more: String::new(),
             headed: true,
             columns: columns.into(),
             rows: Vec::new(),
@@ -184,6 +194,13 @@ impl Table {
     #[must_use]
     pub fn show(mut self, show: Show) -> Self {
         self.show = show;
+        self
+    }
+
+    /// The same with a line above its headings.
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
         self
     }
 
@@ -258,6 +275,8 @@ pub enum Block {
     Data(&'static str, Value),
     /// Threads with their stacks: their groups for people, everything for programs.
     Stacks(Box<Stacks>),
+    /// What a profile was made of, for programs.
+    Samples(Box<(Samples, Wish)>),
 }
 
 /// What a command found out.

@@ -19,6 +19,7 @@ pub mod profile;
 pub mod samples;
 mod spec;
 pub mod stack;
+pub mod wish;
 
 pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};
 pub use args::{ArgValue, Args};

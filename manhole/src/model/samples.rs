@@ -3,6 +3,10 @@
 //! The stacks are a [`Dump`], so what names, folds and classifies the stacks of all threads does the
 //! same for a profile.
 
+mod json;
+
+pub use json::{from_json, to_json};
+
 use super::stack::Dump;
 use std::sync::Arc;
 

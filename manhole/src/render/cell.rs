@@ -30,6 +30,8 @@ fn figure(cell: &Cell, header: &str) -> String {
         Cell::Percent(share) if header.contains('%') => units::percent_number(*share),
         Cell::Percent(share) => units::percent(*share),
         Cell::Float(value) => units::float(*value),
+        Cell::Hundredths(value) => units::hundredths(*value),
+        Cell::Seconds(nanos) => format!("{} s", units::hundredths(*nanos as f64 / 1e9)),
         Cell::Bool(true) => "yes".to_owned(),
         Cell::Bool(false) => "no".to_owned(),
         Cell::Time(unix_ns) => units::time_utc(*unix_ns),
@@ -76,14 +78,12 @@ pub(super) fn json(cell: &Cell) -> Option<Value> {
 fn base(cell: &Cell) -> Value {
     match cell {
         Cell::Empty | Cell::Unknown | Cell::Text(_) | Cell::Json(_) => Value::Null,
-        Cell::Id(number) | Cell::Count(number) | Cell::Bytes(number) | Cell::Nanos(number) => {
-            Value::from(*number)
-        }
+        Cell::Id(number) | Cell::Count(number) | Cell::Bytes(number) => Value::from(*number),
+        Cell::Nanos(number) | Cell::Seconds(number) => Value::from(*number),
         Cell::CountChange(change) | Cell::BytesChange(change) => Value::from(*change),
         // A float that is no number becomes null.
-        Cell::BytesRate(value) | Cell::Rate(value) | Cell::Percent(value) | Cell::Float(value) => {
-            Value::from(*value)
-        }
+        Cell::BytesRate(value) | Cell::Rate(value) | Cell::Percent(value) => Value::from(*value),
+        Cell::Float(value) | Cell::Hundredths(value) => Value::from(*value),
         Cell::Bool(yes) => Value::from(*yes),
         Cell::Time(unix_ns) => Value::from(units::time_utc_millis(*unix_ns)),
     }
@@ -96,7 +96,7 @@ pub(super) fn is_number(cell: &Cell) -> bool {
         Cell::Bool(_) | Cell::Time(_) | Cell::Json(_) => false,
         Cell::Id(_) | Cell::Count(_) | Cell::CountChange(_) | Cell::Bytes(_) => true,
         Cell::BytesChange(_) | Cell::BytesRate(_) | Cell::Rate(_) | Cell::Nanos(_) => true,
-        Cell::Percent(_) | Cell::Float(_) => true,
+        Cell::Percent(_) | Cell::Float(_) | Cell::Hundredths(_) | Cell::Seconds(_) => true,
     }
 }
 

@@ -7,7 +7,9 @@ use super::{
     out::{Beginning, Count, Out},
     stacks, units,
 };
-use crate::model::{Answer, Block, Cell, Code, Failure, Fields, Show, Table, Verdict, order};
+use crate::model::{
+    Answer, Block, Cell, Code, Failure, Fields, Show, Table, Verdict, order, samples,
+};
 use serde::{
     Serialize, Serializer,
     ser::{SerializeMap, SerializeSeq},
@@ -180,6 +182,12 @@ impl<'a> Data<'a> {
                 }
                 Block::Stacks(found) => {
                     for (key, value) in stacks::json(found) {
+                        set(&mut members, key, Member::Json(Cow::Owned(value)));
+                    }
+                }
+                Block::Samples(found) => {
+                    let (samples, wish) = &**found;
+                    for (key, value) in samples::to_json(samples, wish) {
                         set(&mut members, key, Member::Json(Cow::Owned(value)));
                     }
                 }

@@ -119,7 +119,7 @@ fn block(block: &Block, out: &mut dyn Out) -> Result<(), Failure> {
             out.put(&row.text)?;
             out.put("\n")
         }),
-        Block::Table(_) | Block::Fields(_) | Block::Data(..) => Ok(()),
+        Block::Table(_) | Block::Fields(_) | Block::Data(..) | Block::Samples(_) => Ok(()),
     }
 }
 
@@ -133,6 +133,9 @@ fn table<'a>(table: &'a Table, out: &mut dyn Out) -> Result<(), Failure> {
     let shown = shown_columns(table);
     if shown.is_empty() {
         return Ok(());
+    }
+    if !table.title.is_empty() {
+        line(&table.title, out)?;
     }
     let number = |at: usize| cells(table, at).any(cell::is_number);
     let right: Vec<bool> = shown.iter().map(|(at, _)| number(*at)).collect();
@@ -148,7 +151,11 @@ fn table<'a>(table: &'a Table, out: &mut dyn Out) -> Result<(), Failure> {
         headings.into_iter().chain(table.rows.iter().map(items)),
         &right,
         out,
-    )
+    )?;
+    match table.more.is_empty() {
+        true => Ok(()),
+        false => line(&table.more, out),
+    }
 }
 
 /// Index and header of the columns that people see: those in which anything stands.

@@ -151,6 +151,14 @@ pub fn float(value: f64) -> String {
     }
 }
 
+/// A number with two decimals: `3.96`; `-` if it is no number.
+pub fn hundredths(value: f64) -> String {
+    match value.is_finite() {
+        true => format!("{:.2}", value + 0.0),
+        false => "-".to_owned(),
+    }
+}
+
 /// A moment, in nanoseconds since the epoch: `2026-11-21T03:12:44Z`.
 pub fn time_utc(unix_ns: u64) -> String {
     format!("{}Z", date_and_time(unix_ns))

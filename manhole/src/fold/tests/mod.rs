@@ -1,7 +1,7 @@
 //! Whole dumps, folded.
 
 mod cases;
-mod sample;
+pub(super) mod sample;
 
 use super::{
     frames::Reader,

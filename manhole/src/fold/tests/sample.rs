@@ -20,7 +20,7 @@ use crate::model::stack::{Answered, Call, Dump, End, Frame, Function, Module, Th
 use nix::libc;
 
 /// When samples are taken: 2026-11-21T03:12:44Z.
-pub(super) const TAKEN: u64 = 1_795_230_764_000_000_000;
+pub(in crate::fold) const TAKEN: u64 = 1_795_230_764_000_000_000;
 
 /// What is at the root of every thread that Rust started.
 const START: [&str; 5] = [
@@ -32,7 +32,7 @@ const START: [&str; 5] = [
 ];
 
 /// The dump that `text` describes, of the program `checkout`.
-pub(super) fn dump(text: &str) -> Dump {
+pub(in crate::fold) fn dump(text: &str) -> Dump {
     let mut dump = Dump {
         taken_unix_ns: TAKEN,
         modules: vec![Module {

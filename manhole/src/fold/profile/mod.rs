@@ -1,0 +1,23 @@
+//! Samples made readable: by the application's code, by function, as a tree; and as a profile that
+//! other tools read. The same rules as for the stacks of all threads decide whose a function is, what a
+//! thread is for and what it waits for.
+
+mod answer;
+mod code;
+mod convert;
+mod doing;
+mod entries;
+mod remarks;
+mod tables;
+mod top;
+mod tree;
+mod verdict;
+mod walk;
+
+pub(crate) use answer::about;
+pub use answer::answer;
+pub(crate) use convert::{of_threads, profile};
+pub(crate) use entries::matches_none;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Who calls whom, from the root: stacks with a common beginning are one branch. Small branches are
+//! cut, and functions of others that only lead on are counted, or nobody could read it.
+
+use super::{
+    tables::Scale,
+    walk::{Stack, Walk},
+};
+use crate::{
+    model::{Cell, Column, Table, order, wish::Kind},
+    render::units,
+};
+use std::cmp::Reverse;
+
+/// Branches below this share are cut.
+const LEAST_PERCENT: f64 = 0.5;
+/// Functions beyond this depth belong to the one that is this deep.
+const DEEPEST: usize = 256;
+/// A function of others leads on when so much of its time, in percent, is in one that it calls.
+const LEADS_ON: u64 = 95;
+/// Crates that are named of functions that lead on.
+const CRATES: usize = 4;
+
+/// A function in the place where it was called.
+struct Node {
+    number: u32,
+    ns: u64,
+    /// Most time first.
+    calls: Vec<Node>,
+}
+
+/// A line of the table.
+struct Line {
+    depth: usize,
+    ns: u64,
+    text: String,
+    place: String,
+}
+
+/// The tree in at most `most` lines.
+pub(super) fn table(walk: &Walk<'_>, scale: &Scale, most: usize) -> Table {
+    let mut paths: Vec<&Stack> = walk.busy().collect();
+    order::sort_by(&mut paths, |a, b| {
+        a.functions.iter().rev().cmp(b.functions.iter().rev())
+    });
+    let least = (scale.total_ns as f64 * LEAST_PERCENT / 100.0) as u64;
+    let roots = grow(&paths, 0, least.max(1));
+    let mut lines = shown(&roots, walk, 0);
+    let mut cut = LEAST_PERCENT;
+    if lines.len() > most {
+        // A function takes no more than its caller: what stays is a tree.
+        let mut sizes: Vec<u64> = lines.iter().map(|line| line.ns).collect();
+        order::sort_by_key(&mut sizes, |ns| Reverse(*ns));
+        let bound = sizes.get(most).map_or(0, |ns| ns + 1);
+        cut = scale.share(bound);
+        lines = shown(&roots, walk, bound);
+    }
+    let columns = [
+        scale.column(),
+        Column::new("percent", "%"),
+        Column::json("ns"),
+        Column::json("depth"),
+        Column::new("function", "function"),
+        Column::new("place", ""),
+    ];
+    let title = match scale.kind {
+        Kind::Wall => "TREE   each function below the one that called it; without idle threads",
+        _ => "TREE   each function below the one that called it",
+    };
+    let mut table = Table::new("tree", columns).titled(title);
+    for line in lines {
+        table.row([
+            scale.amount(line.ns),
+            Cell::Percent(scale.share(line.ns)),
+            Cell::Nanos(line.ns),
+            Cell::Id(line.depth as u64),
+            Cell::Text(format!("{:1$}{2}", "", line.depth, line.text)),
+            match line.place.is_empty() {
+                true => Cell::Empty,
+                false => Cell::Text(line.place),
+            },
+        ]);
+    }
+    table.more = format!(
+        "... branches below {} are left out: --rows",
+        units::percent(cut)
+    );
+    table
+}
+
+/// The branches of `paths`, which are in order and alike in their first `depth` functions.
+fn grow(paths: &[&Stack], depth: usize, least: u64) -> Vec<Node> {
+    let at = |stack: &&Stack| stack.functions.iter().nth_back(depth).copied();
+    let mut nodes = Vec::new();
+    for branch in paths.chunk_by(|a, b| at(a) == at(b)) {
+        let ns: u64 = branch.iter().map(|stack| stack.ns).sum();
+        let Some(number) = branch.first().and_then(at).filter(|_| ns >= least) else {
+            continue;
+        };
+        nodes.push(Node {
+            number,
+            ns,
+            calls: match depth < DEEPEST {
+                true => grow(branch, depth + 1, least),
+                false => Vec::new(),
+            },
+        });
+    }
+    order::sort_by_key(&mut nodes, |node| Reverse(node.ns));
+    nodes
+}
+
+fn shown(roots: &[Node], walk: &Walk<'_>, least: u64) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for node in roots.iter().filter(|node| node.ns >= least) {
+        show(node, 0, walk, least, &mut lines);
+    }
+    lines
+}
+
+fn show(node: &Node, depth: usize, walk: &Walk<'_>, least: u64, lines: &mut Vec<Line>) {
+    let mut run = Vec::new();
+    let mut end = node;
+    while let Some(next) = leads_on(end, walk) {
+        run.push(end);
+        end = next;
+    }
+    let mut depth = depth;
+    match run.as_slice() {
+        [] => {}
+        [one] => {
+            lines.push(line(one, depth, walk));
+            depth += 1;
+        }
+        run => {
+            lines.push(Line {
+                depth,
+                ns: node.ns,
+                text: counted(run, walk),
+                place: String::new(),
+            });
+            depth += 1;
+        }
+    }
+    lines.push(line(end, depth, walk));
+    for call in end.calls.iter().filter(|call| call.ns >= least) {
+        show(call, depth + 1, walk, least, lines);
+    }
+}
+
+/// The only function that matters of those that `node`, which is of others, calls.
+fn leads_on<'n>(node: &'n Node, walk: &Walk<'_>) -> Option<&'n Node> {
+    let first = node.calls.first()?;
+    let of_others = walk
+        .function(node.number)
+        .is_some_and(|function| !function.app);
+    let all = first.ns.saturating_mul(100) >= node.ns.saturating_mul(LEADS_ON);
+    (of_others && all).then_some(first)
+}
+
+fn line(node: &Node, depth: usize, walk: &Walk<'_>) -> Line {
+    let function = walk.function(node.number);
+    let app = function.filter(|function| function.app);
+    Line {
+        depth,
+        ns: node.ns,
+        text: function.map_or(String::new(), |function| function.name.clone()),
+        place: app.map_or(String::new(), super::walk::Function::place),
+    }
+}
+
+/// `… 27 of axum, tower, hyper`.
+fn counted(run: &[&Node], walk: &Walk<'_>) -> String {
+    let mut of: Vec<&str> = Vec::new();
+    let functions = run.iter().filter_map(|node| walk.function(node.number));
+    for function in functions.filter(|function| !function.of.is_empty()) {
+        let plain = matches!(function.of.as_str(), "core" | "alloc" | "std");
+        if !plain && !of.contains(&&*function.of) {
+            of.push(&function.of);
+        }
+    }
+    let more = of.len() > CRATES;
+    of.truncate(CRATES);
+    let count = units::count(run.len() as u64);
+    match (of.is_empty(), more) {
+        (true, _) => format!("… {count}"),
+        (false, false) => format!("… {count} of {}", of.join(", ")),
+        (false, true) => format!("… {count} of {} and others", of.join(", ")),
+    }
+}
