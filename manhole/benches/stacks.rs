@@ -9,6 +9,7 @@
 mod support;
 
 use std::{
+    fs,
     process::{Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -43,8 +44,9 @@ struct Score {
 /// ours.
 type Contestant = (&'static str, fn(&Target) -> Option<Duration>, u64);
 
-const CONTESTANTS: [Contestant; 5] = [
+const CONTESTANTS: [Contestant; 6] = [
     ("stacks", |target| ours(target, "stacks"), 1),
+    ("stacks, until all are copied and unwound", looked, 1),
     ("stacks --full", |target| ours(target, "stacks --full"), 1),
     ("stacks --json", |target| ours(target, "stacks --json"), 1),
     (
@@ -66,6 +68,14 @@ fn ours(target: &Target, line: &str) -> Option<Duration> {
     let time = start.elapsed();
     assert!(!reply.starts_with("ERR"), "{reply}");
     Some(time)
+}
+
+/// What an answer says of itself: without names, folding and rendering.
+fn looked(target: &Target) -> Option<Duration> {
+    let reply = wire::batch(&target.socket, "stacks --json");
+    let after = reply.split_once("\"took_ns\":").expect("took_ns").1;
+    let digits = after.split(|c: char| !c.is_ascii_digit()).next();
+    Some(Duration::from_nanos(digits.unwrap().parse().unwrap()))
 }
 
 fn gdb(target: &Target) -> Option<Duration> {
@@ -98,6 +108,7 @@ fn contest() {
         "median",
         "p90",
         "to stacks",
+        "to its look",
         "longest pause, median",
     ]);
     for threads in [10, 100, 1000] {
@@ -113,7 +124,7 @@ fn contest() {
                 }
             }
         }
-        let reference = scores[0].times.median();
+        let [whole, look] = [0, 1].map(|at: usize| scores[at].times.median());
         for ((name, ..), score) in CONTESTANTS.iter().zip(&scores) {
             if score.times.is_empty() {
                 continue;
@@ -123,7 +134,8 @@ fn contest() {
                 (*name).to_owned(),
                 nanos(score.times.median()),
                 nanos(score.times.quantile(90.0)),
-                format!("{:.1}", score.times.median() / reference),
+                format!("{:.1}", score.times.median() / whole),
+                format!("{:.1}", score.times.median() / look),
                 nanos(score.pauses.median()),
             ]);
         }
@@ -173,14 +185,22 @@ fn serve(threads: usize) {
 fn memory() {
     support::heading("Memory of a process with 1,000 threads that is looked at");
     let (service, target) = start(1000);
-    let mut table = Table::new(["", "resident", "of these its own", "took"]);
+    let mut table = Table::new([
+        "",
+        "resident",
+        "of these its own",
+        "of these its threads' stacks",
+        "took",
+    ]);
     let before = Look::at(service.pid());
+    let stacks = of_stacks(service.pid());
     let mut row = |what: &str, took: String| {
         let now = Look::at(service.pid());
         table.row([
             what.to_owned(),
             kib_change(before.rss, now.rss),
             kib_change(before.own, now.own),
+            kib_change(stacks, of_stacks(service.pid())),
             took,
         ]);
     };
@@ -196,4 +216,22 @@ fn memory() {
     thread::sleep(Duration::from_secs(7)); // idle workers end after 5 s
     row("seven seconds later", String::new());
     table.print();
+}
+
+/// Bytes of the threads' stacks that have been touched: each thread's handler and the kernel's frame
+/// for it need up to 4 KiB where the thread may never have been before.
+fn of_stacks(pid: u32) -> u64 {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let size = format!(" {} kB", waiting::STACK >> 10);
+    let (mut is_stack, mut sum) = (false, 0);
+    for line in maps.lines() {
+        if let Some(rest) = line.strip_prefix("Size:") {
+            is_stack = rest.ends_with(&size);
+        }
+        if let Some(rest) = line.strip_prefix("Anonymous:").filter(|_| is_stack) {
+            let kilobytes = rest.trim().trim_end_matches(" kB");
+            sum += kilobytes.parse::<u64>().unwrap() << 10;
+        }
+    }
+    sum
 }

@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+/// Bytes of stack that each of them may use.
+pub const STACK: usize = 512 << 10;
+
 static NEVER: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
 /// Calls `then` below `calls` frames.
@@ -32,7 +35,7 @@ pub fn threads(count: usize) {
         let reader = Arc::clone(&reader);
         let body = move || deep(5 + number % 25, &|| wait(number, &reader));
         let thread = thread::Builder::new().name(format!("w{number}"));
-        thread.stack_size(512 << 10).spawn(body).unwrap();
+        thread.stack_size(STACK).spawn(body).unwrap();
     }
 }
 

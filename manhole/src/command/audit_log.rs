@@ -69,10 +69,11 @@ impl Entry {
         }
     }
 
-    /// The record of this entry with its result.
-    fn record(&self, result: &'static str, bytes: u64, elapsed_ms: u64) -> Record {
+    /// The record of this entry, as far as it is known before the result is. It is made before a
+    /// command runs: memory that stays should lie below what the command takes and gives back.
+    pub(crate) fn draft(&self) -> Record {
         Record {
-            time_unix_ns: super::state::unix_now_ns(),
+            time_unix_ns: 0,
             connection: self.caller.connection,
             uid: self.caller.uid,
             gid: self.caller.gid,
@@ -81,9 +82,9 @@ impl Entry {
             dialect: self.dialect.name(),
             level: self.admitted.then_some(self.caller.level),
             line: shorten(&self.line),
-            result,
-            bytes,
-            elapsed_ms,
+            result: "begun",
+            bytes: 0,
+            elapsed_ms: 0,
         }
     }
 }
@@ -137,9 +138,20 @@ impl AuditLog {
 
     /// Adds what became of a call.
     pub(crate) fn add(&self, entry: &Entry, result: &'static str, bytes: u64, elapsed_ms: u64) {
-        let record = entry.record(result, bytes, elapsed_ms);
+        let record = Record {
+            result,
+            bytes,
+            elapsed_ms,
+            ..entry.draft()
+        };
+        self.finish(entry, record);
+    }
+
+    /// Adds a record that was drafted from `entry` and has its result by now.
+    pub(crate) fn finish(&self, entry: &Entry, mut record: Record) {
+        record.time_unix_ns = super::state::unix_now_ns();
         self.listener.record(&record);
-        let kind = entry.kind(result);
+        let kind = entry.kind(record.result);
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ring) = rings.iter_mut().find(|ring| ring.kind() == kind) {
             ring.add(record);

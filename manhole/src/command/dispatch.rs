@@ -1,6 +1,6 @@
 //! From words to a call, from a call to its end: look-up, access, execution, audit.
 
-use super::{BUILT_IN, Command, Context, Entry, Event, Reply, Run, Sink, Style, suggest};
+use super::{BUILT_IN, Command, Context, Entry, Event, Record, Reply, Run, Sink, Style, suggest};
 use crate::{
     app,
     model::{Args, Code, Failure, Level, Spec},
@@ -218,6 +218,7 @@ pub(crate) fn execute(
     if entry.changes {
         audit.add_before(entry);
     }
+    let record = entry.draft();
     let started = Instant::now();
     let style = Style {
         json: style.json || call.args.json,
@@ -226,7 +227,7 @@ pub(crate) fn execute(
     let mut reply = Reply::new(sink, style, ctx.state.provenance(call.spec().name));
     let result = guarded(|| run(call, ctx, &mut reply));
     let sent = reply.sent();
-    finish(result, sent, started, ctx, entry, sink);
+    finish(result, sent, started, ctx, (entry, record), sink);
 }
 
 /// Runs an HTTP endpoint likewise.
@@ -238,11 +239,12 @@ pub(crate) fn serve(
     style: Style,
     run: impl FnOnce(&mut Reply<'_>) -> Result<(), Failure>,
 ) {
+    let record = entry.draft();
     let started = Instant::now();
     let mut reply = Reply::new(sink, style, ctx.state.provenance(name));
     let result = guarded(|| run(&mut reply));
     let sent = reply.sent();
-    finish(result, sent, started, ctx, entry, sink);
+    finish(result, sent, started, ctx, (entry, record), sink);
 }
 
 fn finish(
@@ -250,15 +252,16 @@ fn finish(
     sent: u64,
     started: Instant,
     ctx: &Context,
-    entry: &Entry,
+    (entry, mut record): (&Entry, Record),
     sink: &mut dyn Sink,
 ) {
-    let word = result
+    record.bytes = sent;
+    record.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    record.result = result
         .as_ref()
         .map_or_else(|failure| failure.code.name(), |()| "ok");
-    let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     // The record comes before the end: who has read a whole reply finds it in the audit.
-    ctx.state.audit.add(entry, word, sent, elapsed);
+    ctx.state.audit.finish(entry, record);
     ctx.state
         .commands
         .fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -10,6 +10,7 @@ use std::{
     thread,
     time::Duration,
 };
+use tokio::sync::mpsc;
 
 /// Most commands that run at a time; the rest waits in line.
 const MOST: usize = 24;
@@ -75,6 +76,14 @@ impl Pool {
     }
 }
 
+/// Has what a thread keeps for its life allocated before the first command. What an allocator hands
+/// out in the middle of a large answer and does not get back may be the highest piece of its memory,
+/// and nothing below that returns to the kernel.
+fn settle() {
+    let (sender, _receiver) = mpsc::channel(1);
+    let _ = sender.blocking_send(()); // there is room for one
+}
+
 impl Workers {
     /// Has `job` of user `uid` run on a worker. Must be called on the island.
     ///
@@ -118,6 +127,7 @@ impl Workers {
 
     fn work(&self) {
         crate::app::threads::enter_console();
+        settle();
         let mut pool = self.lock();
         loop {
             if let Some((uid, job)) = pool.begin() {

@@ -52,6 +52,14 @@ pub(super) struct Look<'a> {
 }
 
 impl History {
+    /// Makes room for so many threads. What stays after an answer should be had before what goes: memory
+    /// that is kept above memory that was given up keeps an allocator from giving it back.
+    pub(super) fn reserve(&self, threads: usize) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = threads.min(MOST).saturating_sub(notes.len());
+        let _ = notes.try_reserve(more); // tried again for each
+    }
+
     /// Begins a look; when it is dropped it forgets threads that are gone, if `all` are looked at.
     pub(super) fn look(&self, now_unix_ns: u64, all: bool) -> Look<'_> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -45,6 +45,7 @@ pub(super) fn take(
         ..Dump::default()
     };
     let files = TaskFiles::open().ok_or_else(no_proc)?;
+    history.reserve(files.count());
     let tasks = Tasks::new(&files, options.only.as_deref()).ok_or_else(no_proc)?;
     let mut queue = Queue::new(&files, tasks, options);
     let mut answers = Answers::default();

@@ -19,7 +19,7 @@ use nix::{
 use std::{
     ffi::OsStr,
     fs::{self, File, ReadDir},
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
 };
 
 /// Longer than a `stat` can be.
@@ -43,6 +43,12 @@ impl TaskFiles {
     /// Opens the directory of all threads; `None` without /proc.
     pub(super) fn open() -> Option<Self> {
         File::open("/proc/self/task").ok().map(Self)
+    }
+
+    /// How many threads there are, by the links of the directory.
+    pub(super) fn count(&self) -> usize {
+        let links = self.0.metadata().map_or(0, |directory| directory.nlink());
+        usize::try_from(links).map_or(0, |links| links.saturating_sub(2))
     }
 
     /// What a file of at most 2 KiB holds; `None` when it may not be read, or the thread has ended.
