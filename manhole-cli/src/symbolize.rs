@@ -228,7 +228,7 @@ mod tests {
             let mut dump = Dump {
                 modules: vec![module.clone()],
                 threads: vec![ThreadStack {
-                    frames: vec![frame.clone()],
+                    frames: [frame.clone()].into(),
                     ..ThreadStack::default()
                 }],
                 ..Dump::default()

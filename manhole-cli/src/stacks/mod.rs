@@ -120,7 +120,7 @@ mod tests {
         without
             .threads
             .iter_mut()
-            .for_each(|thread| thread.frames.clear());
+            .for_each(|thread| thread.frames = [].into());
         assert!(!is_poor(&without), "nobody was asked");
         let better = |new, old| is_better(&with(new).names, &with(old).names);
         assert!(better(Lines::Some, Lines::Absent));

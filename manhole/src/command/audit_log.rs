@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn lines_are_cut_and_escaped() {
-        let record = entry(&format!("a\u{1b}[31m\n{}", "é".repeat(300))).record("ok", 0, 0);
+        let record = entry(&format!("a\u{1b}[31m\n{}", "é".repeat(300))).draft();
         assert!(record.line.len() <= LINE, "{}", record.line.len());
         assert!(
             record.line.starts_with("a\\x1b[31m\\x0a"),

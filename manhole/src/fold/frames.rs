@@ -5,7 +5,7 @@ use crate::{
     model::stack::{Dump, Frame, Function, Module, ThreadStack},
     names,
 };
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 /// Most functions of one stack that are looked at; the walk ends long before.
 const MOST: usize = 4096;
@@ -91,6 +91,8 @@ pub(super) struct Reader<'a> {
     modules: &'a [Module],
     crates: Crates,
     known: BTreeMap<Place, Vec<Rc<Name>>>,
+    /// By where the stack is, which threads share.
+    stacks: BTreeMap<usize, Rc<[Item<'a>]>>,
 }
 
 /// What tells frames apart: where the functions lie that an address has in common with others, and
@@ -104,6 +106,7 @@ impl<'a> Reader<'a> {
             modules: &dump.modules,
             crates: Crates::of(dump),
             known: BTreeMap::new(),
+            stacks: BTreeMap::new(),
         }
     }
 
@@ -114,11 +117,26 @@ impl<'a> Reader<'a> {
             modules: &[],
             crates: Crates::default(),
             known: BTreeMap::new(),
+            stacks: BTreeMap::new(),
         }
     }
 
     /// The functions of `thread`, leaf first.
-    pub(super) fn items(&mut self, thread: &'a ThreadStack) -> Vec<Item<'a>> {
+    pub(super) fn items(&mut self, thread: &'a ThreadStack) -> Rc<[Item<'a>]> {
+        let place = Arc::as_ptr(&thread.frames).addr();
+        if let Some(known) = self
+            .stacks
+            .get(&place)
+            .filter(|_| !thread.frames.is_empty())
+        {
+            return Rc::clone(known);
+        }
+        let items: Rc<[Item<'a>]> = self.read(thread).into();
+        self.stacks.insert(place, Rc::clone(&items));
+        items
+    }
+
+    fn read(&mut self, thread: &'a ThreadStack) -> Vec<Item<'a>> {
         let count = thread
             .frames
             .iter()
@@ -128,7 +146,7 @@ impl<'a> Reader<'a> {
         if items.try_reserve_exact(count).is_err() {
             return items;
         }
-        for frame in &thread.frames {
+        for frame in thread.frames.iter() {
             if items.len() + frame.functions.len().max(1) > count {
                 break;
             }

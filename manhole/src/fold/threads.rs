@@ -12,13 +12,15 @@ use crate::model::stack::{Answered, Dump, Frame, SectionKind, ThreadStack};
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
+    rc::Rc,
+    sync::Arc,
 };
 
 /// A thread, and what was made of it.
 pub(super) struct Thread<'a> {
     pub stack: &'a ThreadStack,
     /// Its functions, leaf first.
-    pub items: Vec<Item<'a>>,
+    pub items: Rc<[Item<'a>]>,
     pub role: Role,
     pub wait: Wait,
     /// Where it is shown.
@@ -156,7 +158,7 @@ impl<'a> Thread<'a> {
             && self.wait.kind == other.wait.kind
             && (self.stack.end, self.stack.answer) == (other.stack.end, other.stack.answer)
             && own.len() == their.len()
-            && own.iter().zip(their).all(same)
+            && (Arc::ptr_eq(own, their) || own.iter().zip(their.iter()).all(same))
     }
 
     /// The application's functions, leaf first.

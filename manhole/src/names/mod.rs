@@ -24,7 +24,7 @@ mod symtab;
 #[cfg(test)]
 mod tests;
 
-use crate::model::stack::{Dump, Module, Symbols};
+use crate::model::stack::{Dump, Frame, Module, Symbols};
 pub use advice::{DEBUG, MANGLING, advice};
 pub use demangle::demangle;
 pub use disk::{OnDisk, open_file};
@@ -32,7 +32,11 @@ use module::{Budget, Named};
 pub use place::{Origin, origin, place};
 pub use quality::{Detail, Quality};
 pub use short::{crate_of, is_derive, short};
-use std::{collections::BTreeMap, fs::File, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    sync::Arc,
+};
 
 /// How much is to be found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +91,10 @@ pub fn name(dump: &mut Dump, files: &dyn Files, wanted: Wanted, keep_going: &dyn
 /// The addresses in each module, ascending, each once.
 fn addresses(dump: &Dump) -> BTreeMap<u32, Vec<u64>> {
     let mut all: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-    for frame in dump.threads.iter().flat_map(|thread| &thread.frames) {
+    let mut seen = BTreeSet::new();
+    let stacks = dump.threads.iter().map(|thread| &thread.frames);
+    let different = stacks.filter(|stack| seen.insert(Arc::as_ptr(stack).addr()));
+    for frame in different.flat_map(|stack| stack.iter()) {
         if let Some(module) = frame.module {
             all.entry(module).or_default().push(frame.address);
         }
@@ -99,23 +106,34 @@ fn addresses(dump: &Dump) -> BTreeMap<u32, Vec<u64>> {
     all
 }
 
+/// Stacks that threads share are named once and shared again.
 fn fill(dump: &mut Dump, named: &BTreeMap<u32, Named>) {
     let (mut with, mut without) = (0, 0);
-    for frame in dump
-        .threads
-        .iter_mut()
-        .flat_map(|thread| &mut thread.frames)
-    {
-        let module = frame.module.and_then(|module| named.get(&module));
-        if let Some((functions, inlines_known)) = module.and_then(|named| named.get(frame.address))
-        {
-            frame.functions = Arc::clone(functions);
-            frame.inlines_known = inlines_known;
+    let mut done: BTreeMap<usize, Arc<[Frame]>> = BTreeMap::new();
+    for thread in &mut dump.threads {
+        let old = Arc::as_ptr(&thread.frames).addr();
+        if let Some(known) = done.get(&old) {
+            thread.frames = Arc::clone(known);
+        } else if let Some(frames) = Arc::get_mut(&mut thread.frames) {
+            frames.iter_mut().for_each(|frame| put(frame, named));
+        } else {
+            let mut frames = thread.frames.to_vec();
+            frames.iter_mut().for_each(|frame| put(frame, named));
+            thread.frames = frames.into();
+            done.insert(old, Arc::clone(&thread.frames));
         }
-        match frame.functions.is_empty() {
-            true => without += 1,
-            false => with += 1,
-        }
+        let nameless = |frame: &&Frame| frame.functions.is_empty();
+        let count = thread.frames.iter().filter(nameless).count();
+        without += count;
+        with += thread.frames.len() - count;
     }
     (dump.names.named, dump.names.unnamed) = (with, without);
+}
+
+fn put(frame: &mut Frame, named: &BTreeMap<u32, Named>) {
+    let module = frame.module.and_then(|module| named.get(&module));
+    if let Some((functions, inlines_known)) = module.and_then(|named| named.get(frame.address)) {
+        frame.functions = Arc::clone(functions);
+        frame.inlines_known = inlines_known;
+    }
 }

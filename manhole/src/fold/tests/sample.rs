@@ -115,7 +115,7 @@ fn add(dump: &mut Dump, line: &str, inlines_known: bool) {
     let module = (file != "+").then(|| module(dump, file));
     let address = dump.threads.iter().map(|thread| thread.frames.len() as u64);
     let address = 0x1000 + address.sum::<u64>();
-    let frames = &mut dump.threads.last_mut().unwrap().frames;
+    let mut frames = dump.threads.last().unwrap().frames.to_vec();
     match module {
         None => {
             let frame = frames.last_mut().unwrap();
@@ -132,6 +132,7 @@ fn add(dump: &mut Dump, line: &str, inlines_known: bool) {
             inlines_known,
         }),
     }
+    dump.threads.last_mut().unwrap().frames = frames.into();
 }
 
 fn module(dump: &mut Dump, file: &str) -> u32 {

@@ -89,8 +89,8 @@ pub struct ThreadStack {
     pub cpu_ns: u64,
     /// Whether it answered.
     pub answer: Answered,
-    /// Its frames, leaf first; empty when it did not answer.
-    pub frames: Vec<Frame>,
+    /// Its frames, leaf first; empty when it did not answer. Shared by threads with the same stack.
+    pub frames: Arc<[Frame]>,
     /// Where the walk ended.
     pub end: End,
     /// The system call that it is blocked in.

@@ -88,7 +88,7 @@ fn without_lines_only_the_function_itself_is_known() {
             .all(|frame| !frame.inlines_known)
     );
     // The same address has its names once.
-    let [first, _, third] = dump.threads[0].frames.as_slice() else {
+    let [first, _, third] = &dump.threads[0].frames[..] else {
         panic!("three frames");
     };
     assert!(std::sync::Arc::ptr_eq(&first.functions, &third.functions));
@@ -99,8 +99,9 @@ fn code_of_nobody_has_no_name() {
     let (start, module) = here();
     let frames = [module.end + 4096, 0, u64::MAX, start];
     let mut dump = dump(&module, &frames);
-    dump.threads[0].frames[1].module = None;
-    dump.threads[0].frames[2].module = Some(7);
+    let frames = std::sync::Arc::get_mut(&mut dump.threads[0].frames).unwrap();
+    frames[1].module = None;
+    frames[2].module = Some(7);
     name(&mut dump, &OnDisk, Wanted::Lines, &|| true);
     assert_eq!(names(&dump)[..3], [[""; 0]; 3]);
     assert_eq!((dump.names.named, dump.names.unnamed), (1, 3));

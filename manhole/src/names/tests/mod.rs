@@ -37,7 +37,7 @@ fn named(module: &Module, files: &dyn Files, wanted: Wanted, addresses: &[u64]) 
 
 /// The function names of each frame, innermost first.
 fn names(dump: &Dump) -> Vec<Vec<&str>> {
-    let frames = dump.threads.iter().flat_map(|thread| &thread.frames);
+    let frames = dump.threads.iter().flat_map(|thread| thread.frames.iter());
     let names = frames.map(|frame| {
         frame
             .functions

@@ -19,6 +19,7 @@ mod rows;
 mod rules;
 mod scan;
 mod sections;
+mod shared;
 mod take;
 mod takers;
 mod tasks;

@@ -6,6 +6,7 @@ use super::{
     call::{self, Calls},
     history::{History, Seen},
     on,
+    shared::Stacks,
     takers::Takers,
     tasks::{Task, TaskFiles, Tasks},
     unwind::Unwinder,
@@ -158,6 +159,7 @@ struct Answers {
     list: Vec<(ThreadStack, u64)>,
     gone: Vec<u32>,
     calls: Calls,
+    stacks: Stacks,
     frames: usize,
     no_memory: bool,
 }
@@ -192,7 +194,7 @@ impl Answers {
                 true => Answered::Registers,
                 false => Answered::Stack,
             },
-            frames: walk.frames,
+            frames: self.stacks.share(walk.frames),
             end: walk.end,
             call: self.calls.of_registers(&copied.registers, &read_own),
             stack_bytes: copied.depth,
@@ -296,7 +298,7 @@ fn compare(
 fn fingerprint(thread: &ThreadStack, pointer: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     pointer.hash(&mut hasher);
-    for frame in &thread.frames {
+    for frame in thread.frames.iter() {
         frame.address.hash(&mut hasher);
     }
     // What is behind the arguments that a call takes is left over from others.

@@ -49,8 +49,8 @@ fn dump() -> Dump {
         taken_unix_ns: 1_795_270_831_123_456_789,
         took_ns: 3_000_000,
         threads: vec![
-            thread(1, vec![frame(7, false), frame(9, false), bare.clone()]),
-            thread(2, vec![frame(9, false), frame(9, true), bare]),
+            thread(1, [frame(7, false), frame(9, false), bare.clone()].into()),
+            thread(2, [frame(9, false), frame(9, true), bare].into()),
             ThreadStack {
                 main: true,
                 answer: Answered::Blocks,
