@@ -116,7 +116,7 @@ impl<'a> Thread<'a> {
         Self::with(stack, items, Wait::default())
     }
 
-    fn with(stack: &'a ThreadStack, items: Vec<Item<'a>>, wait: Wait) -> Self {
+    fn with(stack: &'a ThreadStack, items: Rc<[Item<'a>]>, wait: Wait) -> Self {
         let mut thread = Self {
             role: roles::role(stack, &items, &wait),
             wait,

@@ -122,7 +122,11 @@ fn real_threads_are_seen_waiting_for_what_they_wait_for() {
     named("t-accept").spawn(move || listener.accept()).unwrap();
     named("t-park").spawn(move || ended.recv()).unwrap();
     named("t-sleep")
-        .spawn(|| thread::sleep(Duration::from_secs(60)))
+        .spawn(|| {
+            // Other tests ask all threads for their stacks meanwhile.
+            nix::sys::signal::SigSet::all().thread_block().unwrap();
+            thread::sleep(Duration::from_secs(60));
+        })
         .unwrap();
     named("manhole-worker")
         .spawn(|| thread::sleep(Duration::from_secs(60)))
