@@ -246,7 +246,7 @@ fn a_profile_has_every_frame_and_the_program_first() {
         .dump
         .threads
         .iter_mut()
-        .flat_map(|thread| &mut thread.frames);
+        .flat_map(|thread| std::sync::Arc::get_mut(&mut thread.frames).unwrap());
     frames
         .for_each(|frame| frame.module = frame.module.map(|at| at.checked_sub(1).unwrap_or(last)));
     busy.weights[2].place = Place::TooMany;

@@ -204,10 +204,11 @@ mod tests {
             state: 'R',
             answer: Answered::Stack,
             end: End::Root,
-            frames: vec![Frame {
+            frames: [Frame {
                 address: 0x1000,
                 ..Frame::default()
-            }],
+            }]
+            .into(),
             ..ThreadStack::default()
         };
         Samples {
