@@ -374,6 +374,7 @@ fn modules_are_those_of_the_frames() {
         stack: &stack,
         cut: false,
         depth: None,
+        label: 0,
     };
     let mut unwinder = Unwinder::new(&read_own, &|| true).unwrap();
     let walk = unwinder.walk(&copied, 1000);
@@ -397,6 +398,7 @@ extern "C" fn see() {
         stack: &stack,
         cut: false,
         depth: None,
+        label: 0,
     };
     let mut unwinder = Unwinder::new(&read_own, &|| true).unwrap();
     SEEN.set(Some(unwinder.walk(&copied, 1000)));

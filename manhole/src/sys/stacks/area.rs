@@ -1,4 +1,5 @@
-//! The memory that threads answer into: 64 slots, and 64 KiB of stack for each.
+//! The memory that threads answer into: 64 slots for requests, 256 places for samples, and 64 KiB of
+//! stack for each.
 //!
 //! One mapping, made at first use and never unmapped: a late handler must find it. It is a child's
 //! zeros after a fork (MADV_WIPEONFORK), stays out of core files (copies of stacks hold secrets) and
@@ -7,7 +8,9 @@
 use super::{
     Registers,
     atomics::{AtomicU32, AtomicU64, Ordering},
-    slots::{Generation, Holder, Slot},
+    guards::Guards,
+    pool::{self, Pool},
+    slots::{Generation, Holder, SENT, Slot},
     value::SLOTS,
 };
 use nix::{libc, sys::mman};
@@ -24,9 +27,18 @@ pub(super) const STACK: usize = 64 << 10;
 /// than most do.
 const WARM: usize = 1 << 20;
 /// Where the first slot's stack begins: behind what describes the slots, on a page of any size.
-const HEAD: usize = STACK;
-const LENGTH: usize = HEAD + SLOTS * STACK;
+const HEAD: usize = 2 * STACK;
+const LENGTH: usize = HEAD + (SLOTS + TICKS) * STACK;
 const _: [(); 1] = [(); (size_of::<Head>() <= HEAD) as usize];
+
+/// Words of the pool, a power of two, and places for samples. A core leaves at most one in each tick
+/// of the scheduler, and they are taken each 10 ms.
+const WORDS: usize = 4;
+pub(super) const TICKS: usize = WORDS * pool::EACH;
+/// Places whose memory is kept between two samples, and how much of it is made ready beforehand.
+const KEPT: usize = 32;
+const READY_PLACES: usize = 8;
+const READY_BYTES: usize = 16 << 10;
 
 /// Stacks deeper than this are not measured: it takes 0.1 us a page.
 const LONGEST: u64 = 16 << 20;
@@ -51,6 +63,64 @@ pub(super) struct Head {
     /// Where the stack of the main thread ends.
     pub(super) main_end: AtomicU64,
     slots: [Place; SLOTS],
+    /// Whether the pool has got its places.
+    furnished: AtomicU32,
+    /// What the timers of this moment have: their signal and their period in nanoseconds.
+    pub(super) signal: AtomicU32,
+    pub(super) period_ns: AtomicU64,
+    /// The generation that was given out last.
+    last: AtomicU64,
+    pub(super) pool: Pool<WORDS>,
+    pub(super) ticks: [TickPlace; TICKS],
+    pub(super) guards: Guards,
+}
+
+/// Where a sample is left.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(super) struct TickPlace(UnsafeCell<Tick>);
+
+/// What a thread leaves of a sample beside its stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tick {
+    pub(super) left: Left,
+    /// The generation of the timer.
+    pub(super) generation: u64,
+    pub(super) kind: usize,
+    pub(super) tid: u32,
+    pub(super) weight: u32,
+}
+
+impl TickPlace {
+    /// Where to write registers and what belongs to them.
+    #[inline(always)]
+    pub(super) fn left(&self) -> *mut Left {
+        // SAFETY: a place inside the cell's own memory; nothing is read.
+        unsafe { &raw mut (*self.0.get()).left }
+    }
+
+    /// Writes the rest.
+    ///
+    /// # Safety
+    /// The caller has claimed the place and not finished.
+    #[inline(always)]
+    pub(super) unsafe fn mark(&self, generation: u64, kind: usize, tid: u32, weight: u32) {
+        let tick = self.0.get();
+        // SAFETY: by the pool's protocol the one who claimed is alone with it.
+        unsafe {
+            (&raw mut (*tick).generation).write(generation);
+            (&raw mut (*tick).kind).write(kind);
+            (&raw mut (*tick).tid).write(tid);
+            (&raw mut (*tick).weight).write(weight);
+        }
+    }
+
+    /// # Safety
+    /// The place was taken from those that are ready and is not released.
+    pub(super) unsafe fn read(&self) -> Tick {
+        // SAFETY: by the pool's protocol nobody writes until it is released; it was written before.
+        unsafe { self.0.get().read() }
+    }
 }
 
 /// A slot on cache lines of its own.
@@ -68,6 +138,8 @@ pub(super) struct Left {
     pub(super) bound: super::copy::Bound,
     /// Bytes of stack that could be copied.
     pub(super) copied: usize,
+    /// What the thread was labelled with.
+    pub(super) label: u64,
 }
 
 impl Left {
@@ -173,6 +245,70 @@ impl Area {
         self.0.as_ptr().cast::<u8>().wrapping_add(offset)
     }
 
+    /// Where the stack of the sample in place `index` is copied to: [`STACK`] bytes.
+    #[inline(always)]
+    pub(super) fn tick_stack(&self, index: usize) -> *mut u8 {
+        let index = (index & (TICKS - 1)).wrapping_add(SLOTS);
+        let offset = HEAD.wrapping_add(index.wrapping_mul(STACK));
+        self.0.as_ptr().cast::<u8>().wrapping_add(offset)
+    }
+
+    /// Fills the pool, once for each process, and has the kernel provide memory for the first samples.
+    /// For who has the turn, while nobody samples.
+    pub(super) fn furnish(&self) {
+        let head = self.head();
+        if head.furnished.swap(1, Ordering::AcqRel) == 0 {
+            for word in &head.pool.free {
+                word.store(u64::MAX, Ordering::Release);
+            }
+        }
+        let page = head.page.load(Ordering::Relaxed).max(1) as usize;
+        let (mine, others): (Vec<_>, Vec<_>) = head
+            .pool
+            .take_free(0)
+            .partition(|place| *place < READY_PLACES);
+        for place in &mine {
+            for offset in (0..READY_BYTES).step_by(page) {
+                // SAFETY: inside the place's own part of the mapping; it was taken from the free ones.
+                unsafe { self.tick_stack(*place).add(offset).write_volatile(0) };
+            }
+        }
+        mine.into_iter()
+            .chain(others)
+            .for_each(|place| head.pool.release(place));
+    }
+
+    /// Frees a place that was read. Memory beyond what is usual goes back at once.
+    pub(super) fn give_back(&self, place: usize) {
+        if place >= KEPT {
+            self.wipe(self.tick_stack(place), 1);
+        }
+        self.head().pool.release(place);
+    }
+
+    /// Gives the memory of all places back, and with it what they hold, but of those that are written.
+    pub(super) fn clear(&self) {
+        let pool = &self.head().pool;
+        for word in 0..WORDS {
+            for place in pool.take_free(word) {
+                self.wipe(self.tick_stack(place), 1);
+                pool.release(place);
+            }
+        }
+    }
+
+    /// When the first period of a timer shall end: anywhere in it. Not of use to anybody who would
+    /// guess it, so clock and seed are enough.
+    pub(super) fn some_phase(&self, period_ns: u64, seed: u32) -> u64 {
+        let now = nix::time::ClockId::CLOCK_MONOTONIC.now();
+        let now = now.map_or(0, |now| now.tv_nsec().unsigned_abs());
+        let mixed = (now ^ u64::from(seed) << 32 ^ u64::from(magic()))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        1 + (mixed >> 11) % period_ns.max(1)
+    }
+
     /// Has the kernel provide memory for the answers of `count` threads: a page that is touched for
     /// the first time costs 2 us, which is the console's to pay and not the thread's.
     pub(super) fn warm(&self, count: usize) {
@@ -195,21 +331,22 @@ impl Area {
     pub(super) fn forget(&self) {
         let mut slots = self.slots().iter();
         if slots.all(|place| !place.slot.is_being_written()) {
-            return self.wipe(0, SLOTS);
+            return self.wipe(self.stack(0), SLOTS);
         }
         for (index, place) in self.slots().iter().enumerate() {
             if !place.slot.is_being_written() {
-                self.wipe(index, 1);
+                self.wipe(self.stack(index), 1);
             }
         }
     }
 
-    /// Zeroes the stacks of some slots, to which nobody writes. The kernel does it by taking the pages
-    /// away, unless the host has locked all its memory.
-    fn wipe(&self, first: usize, count: usize) {
-        let (start, length) = (self.stack(first), count.min(SLOTS) * STACK);
-        // SAFETY: inside the mapping, which holds the stacks of all slots one behind the other. Nobody
-        // writes there: no slot is being written, and only the caller, who has the turn, arms slots.
+    /// Zeroes so many stacks from the one at `start` on, to which nobody writes. The kernel does it by
+    /// taking the pages away, unless the host has locked all its memory.
+    fn wipe(&self, start: *mut u8, count: usize) {
+        let length = count.min(SLOTS) * STACK;
+        // SAFETY: inside the mapping, which holds all stacks one behind the other. Nobody writes there:
+        // of slots, none is being written, and only the caller, who has the turn, arms them; places
+        // of the pool are wiped by who has taken them from it.
         unsafe {
             if libc::madvise(start.cast(), length, libc::MADV_DONTNEED) != 0 {
                 start.write_bytes(0, length);
@@ -218,15 +355,21 @@ impl Area {
     }
 }
 
+impl Head {
+    /// A generation that was not given out for long, and never 0. For who has the turn.
+    pub(super) fn generation(&self) -> u64 {
+        let next = self.last.load(Ordering::Relaxed).wrapping_add(1) & SENT;
+        let next = next.max(1);
+        self.last.store(next, Ordering::Relaxed);
+        next
+    }
+}
+
 impl Place {
-    /// Writes what a thread leaves.
-    ///
-    /// # Safety
-    /// The caller has claimed the slot and not finished.
+    /// Where to write what a thread leaves: for who has claimed the slot and not finished.
     #[inline(always)]
-    pub(super) unsafe fn leave(&self, left: Left) {
-        // SAFETY: by the slot's protocol the one who claimed is alone with it.
-        unsafe { self.left.get().write(left) };
+    pub(super) fn left(&self) -> *mut Left {
+        self.left.get()
     }
 
     /// What the thread left, if it has answered.

@@ -199,6 +199,7 @@ fn copied<'a>(left: &Left, area: &'a Area, index: usize) -> Copied<'a> {
         stack,
         cut: left.is_cut(),
         depth: left.depth(),
+        label: left.label,
     }
 }
 

@@ -6,7 +6,6 @@
 //! copies: it stops where a page cannot be read.
 
 use super::{
-    Registers,
     arch::{self, Alternate},
     area::STACK,
 };
@@ -79,7 +78,8 @@ struct Piece {
 ///
 /// # Safety
 /// `into` is valid for writing [`STACK`] bytes, `wanted` is at most that, `page` the size of a page.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) unsafe fn copy(pid: u32, from: u64, wanted: u64, page: u64, into: *mut u8) -> usize {
     let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; PIECES];
     let first = pieces.as_mut_ptr().cast::<Piece>();
@@ -116,10 +116,10 @@ pub(super) unsafe fn copy(pid: u32, from: u64, wanted: u64, page: u64, into: *mu
     if read < 0 { 0 } else { read as usize }
 }
 
-/// What the thread's registers and its system call say, for who reads them later.
+/// The bound of the calling thread's stack.
 #[inline(always)]
-pub(super) fn stack_of(registers: &Registers, alternate: Alternate, main_end: u64) -> Bound {
-    bound(registers.sp, alternate, [arch::thread_pointer(), main_end])
+pub(super) fn stack_of(sp: u64, alternate: Alternate, main_end: u64) -> Bound {
+    bound(sp, alternate, [arch::thread_pointer(), main_end])
 }
 
 #[cfg(test)]

@@ -45,14 +45,20 @@ pub(super) fn claim(signal: i32) -> Result<(), Unusable> {
     let chained = chained.ok_or(Unusable::Refused(Errno::EINVAL))?;
     let now = present(signal).map_err(Unusable::Refused)?;
     if INSTALLED.load(Ordering::Acquire) & bit(index) != 0 {
-        return match is_ours(&now) {
-            true => Ok(()),
-            false => Err(Unusable::Taken(now.sa_sigaction as u64)),
-        };
+        return check(signal);
     }
     install(signal, now, chained).map_err(Unusable::Refused)?;
     INSTALLED.fetch_or(bit(index), Ordering::AcqRel);
     Ok(())
+}
+
+/// Whether `signal`, which was claimed, still has our handler. About 0.2 us, for any thread.
+pub(super) fn check(signal: i32) -> Result<(), Unusable> {
+    let now = present(signal).map_err(Unusable::Refused)?;
+    match is_ours(&now) {
+        true => Ok(()),
+        false => Err(Unusable::Taken(now.sa_sigaction as u64)),
+    }
 }
 
 fn bit(index: usize) -> u64 {

@@ -1,7 +1,9 @@
 //! Copies of the registers and stacks of live threads, taken by a signal handler.
 //!
 //! Nobody is stopped: each thread copies its own registers and at most 64 KiB of its stack into a
-//! slot and goes on. What the copy means is found out later, on a thread of ours.
+//! slot and goes on. What the copy means is found out later, on a thread of ours. Threads do it when
+//! they are asked ([`collect`]), or each time when they have used up some processor time
+//! ([`Sampling`]).
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -10,15 +12,26 @@ mod awake;
 mod collect;
 mod copy;
 mod disposition;
+mod guards;
 mod handler;
+mod pool;
+mod sampling;
 mod send;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod turn;
 mod value;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+
+#[allow(unused_imports)] // until `cpu` is a command
+pub(crate) use guards::{Guard, guard};
+#[allow(unused_imports)] // until `cpu` is a command
+pub(crate) use sampling::{Sample, Sampling};
+#[allow(unused_imports)] // until `cpu` is a command
+pub(crate) use timers::{Clock, Timer};
 
 #[cfg(target_arch = "aarch64")]
 use aarch64 as arch;
@@ -63,6 +76,8 @@ pub(crate) struct Copied<'a> {
     pub cut: bool,
     /// Bytes between the stack pointer and the thread pointer, when the thread is on its own stack.
     pub depth: Option<u64>,
+    /// The thread's label ([`super::labels`]).
+    pub label: u64,
 }
 
 /// Why there is no copy of a thread.

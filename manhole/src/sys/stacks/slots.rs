@@ -70,6 +70,12 @@ impl Holder {
             .is_ok()
     }
 
+    /// Whether nobody has it, so that nobody asks.
+    #[inline(always)]
+    pub(super) fn is_free(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
     /// Gives it back; what was done to the slots is done for whoever has it next.
     pub(super) fn give_back(&self) {
         self.0.store(0, Ordering::Release);

@@ -10,6 +10,13 @@ const MAGIC_SHIFT: u32 = SLOT_BITS + GENERATION_BITS;
 /// How many slots a value can name.
 pub(super) const SLOTS: usize = 1 << SLOT_BITS;
 
+/// What stands in place of a slot in the value of a timer: it is the thread's own, or the process's.
+pub(super) const THREAD: usize = 0;
+pub(super) const PROCESS: usize = 1;
+
+/// What `si_code` says of a timer's signal. (libc has it, but not on every target.)
+pub(super) const SI_TIMER: i32 = -2;
+
 /// `magic:32 | generation:26 | slot:6`.
 #[inline(always)]
 pub(super) fn pack(magic: u32, generation: u64, slot: usize) -> u64 {
@@ -44,6 +51,18 @@ pub(super) struct Info {
 const _: [(); size_of::<libc::siginfo_t>()] = [(); size_of::<Info>()];
 
 impl Info {
+    /// Of a timer's signal: how many periods ended, those included that no signal could be sent for.
+    /// The kernel has the overrun where other signals have the sender's uid.
+    #[inline(always)]
+    pub(super) fn periods(&self) -> u32 {
+        let missed = self.uid.cast_signed();
+        if missed > 0 {
+            (missed as u32).wrapping_add(1)
+        } else {
+            1
+        }
+    }
+
     pub(super) fn new(signal: i32, pid: i32, uid: u32, value: u64) -> Self {
         Self {
             signal,
@@ -71,6 +90,18 @@ mod tests {
         check(u32::MAX, SENT, 63, (u32::MAX, SENT, 63));
         check(0x1234_5678, 42, 7, (0x1234_5678, 42, 7));
         check(1, SENT + 6, 1, (1, 5, 1));
+    }
+
+    #[test]
+    fn periods_are_one_and_those_that_were_missed() {
+        let check = |overrun: i32, expected: u32| {
+            let uid = overrun.cast_unsigned();
+            assert_eq!(Info::new(23, 0, uid, 0).periods(), expected);
+        };
+        check(0, 1);
+        check(3, 4);
+        check(i32::MAX, 1 << 31);
+        check(-1, 1);
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn a_handler_that_comes_to_the_allocator_is_noticed() {
 /// What the handler itself needs; not optimised it is far more. The disassembly of a release build
 /// is checked for the smaller figure in `tests/suite/stacks_handler.rs`.
 #[cfg(target_arch = "x86_64")]
-const OWN: usize = if cfg!(debug_assertions) { 3072 } else { 512 };
+const OWN: usize = if cfg!(debug_assertions) { 3072 } else { 640 };
 
 /// Runs on its last bytes of stack, without an alternate one, until it is told to come back.
 #[cfg(target_arch = "x86_64")]

@@ -5,7 +5,9 @@ mod chaining;
 mod interruptions;
 mod lifecycle;
 mod places;
+mod pool;
 mod sandbox;
+mod ticks;
 
 use super::*;
 use nix::{libc, sys::signal::SigSet};
