@@ -1,6 +1,6 @@
 //! The command line, as data for clap: help, completions and the manual page derive from it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddrV4, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Dump(Dump),
     /// Show a saved profile, wherever it was taken
     View(View),
+    /// Serve a console's HTTP on 127.0.0.1, for go tool pprof, curl and browsers
+    Proxy(Proxy),
     /// Run a service with faults in it, and look inside: a prompt, or a tour when piped
     Demo,
     /// Print the path of a console's socket: nc -U $(manhole-cli path 1234)
@@ -192,6 +194,21 @@ pub(crate) struct View {
     /// How many lines, or "all"
     #[arg(long, value_name = "N", default_value = "30", value_parser = rows)]
     pub(crate) rows: Rows,
+}
+
+/// What `proxy` takes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The first line of the output is the base of all addresses, to which a path is appended:\n\
+    go tool pprof BASE/debug/pprof/heap. It holds a secret, works for your own user only, and ends with\n\
+    the process."
+)]
+pub(crate) struct Proxy {
+    #[arg(help = TARGET)]
+    pub(crate) target: String,
+    /// Where to listen: a port of 127.0.0.1, or 0 for any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = crate::proxy::listen)]
+    pub(crate) listen: SocketAddrV4,
 }
 
 /// How many lines of a table.

@@ -17,6 +17,7 @@ mod list;
 mod plain;
 mod profile;
 mod progress;
+mod proxy;
 mod refusal;
 mod repl;
 mod report;
@@ -73,6 +74,7 @@ fn run(command: Command, options: &Options) -> Outcome {
         Command::Exec(exec) => exec::exec(&exec, options),
         Command::Dump(dump) => dump::dump(&dump, options),
         Command::View(view) => view::view(&view, options),
+        Command::Proxy(proxy) => proxy::proxy(&proxy),
         Command::Demo => demo::run(options),
         Command::Path { target } => path(&target),
         Command::Clean { dry_run } => clean::clean(dry_run),

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use manhole::client::{
-    CallError, Client, Found, Hello, Kind, Known, Target, Trouble, ask_all, by_name, by_pid,
-    connect_path, hello, look_at, open, safe_name, survey,
+    CallError, Client, Connected, Found, Hello, Kind, Known, Target, Trouble, ask_all, by_name,
+    by_pid, connect_path, hello, look_at, open, reach, safe_name, survey,
 };
 
 use crate::refusal;
@@ -48,6 +48,17 @@ impl Way {
         match self {
             Way::Process(found) => open(found, CLIENT, OURSELVES),
             Way::Path(path) => Ok(Client::new(connect_path(path)?, CLIENT)),
+        }
+    }
+
+    /// Connects once more, to speak HTTP.
+    ///
+    /// # Errors
+    /// As connecting.
+    pub(crate) fn reach(&self) -> Result<Connected, Trouble> {
+        match self {
+            Way::Process(found) => reach(found, OURSELVES),
+            Way::Path(path) => connect_path(path),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     call::{CallError, Patience},
-    connect::connect,
+    connect::{Connected, connect},
     conversation::Client,
     discover::{Found, Survey},
     safe_name,
@@ -86,6 +86,14 @@ fn parse(output: &[u8]) -> Option<Hello> {
 /// # Errors
 /// Those of the candidate that came closest; `NoTarget` when there is none.
 pub fn open(found: &Found, name: &str, ourselves: &[&str]) -> Result<Client, Trouble> {
+    Ok(Client::new(reach(found, ourselves)?, name))
+}
+
+/// The same for whoever speaks another dialect.
+///
+/// # Errors
+/// As [`open`].
+pub fn reach(found: &Found, ourselves: &[&str]) -> Result<Connected, Trouble> {
     let mut trouble = Trouble::new(
         Kind::NoTarget,
         format!(
@@ -96,7 +104,7 @@ pub fn open(found: &Found, name: &str, ourselves: &[&str]) -> Result<Client, Tro
     );
     for place in found.places() {
         match connect(&place, ourselves) {
-            Ok(connected) => return Ok(Client::new(connected, name)),
+            Ok(connected) => return Ok(connected),
             // Being refused says more than finding nobody.
             Err(error) if trouble.kind == Kind::NoTarget => trouble = error,
             Err(_) => {}

@@ -25,7 +25,7 @@ pub use connect::{Connected, Place, connect, connect_path, is_refused};
 pub use container::Container;
 pub use conversation::{Client, LONGEST};
 pub use discover::{Found, Survey, directories, look_at, survey};
-pub use hello::{Hello, Known, ask_all, hello, open};
+pub use hello::{Hello, Known, ask_all, hello, open, reach};
 pub use helper::{WORD as HELPER_WORD, run as run_helper};
 pub use own::client;
 pub use proc::{Pinned, Status, pids, status, uptime};

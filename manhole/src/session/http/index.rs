@@ -50,8 +50,12 @@ pub(super) fn text(state: &State) -> String {
     text
 }
 
-/// For browsers.
-pub(super) fn page(state: &State) -> String {
+/// For browsers, at `path`. Links are relative to it: the console may be behind a path of a proxy's.
+pub(super) fn page(state: &State, path: &str) -> String {
+    let up = match path.matches('/').count() {
+        0 | 1 => ".".to_owned(),
+        steps => vec![".."; steps - 1].join("/"),
+    };
     let title = escape(&format!("{}[{}] on {}", state.name, state.pid, state.host));
     let mut rows = String::new();
     for Entry { path, level, about } in entries(state) {
@@ -59,7 +63,7 @@ pub(super) fn page(state: &State) -> String {
         // Following a link is a GET: what changes something is named, not linked.
         let link = match level {
             Level::Control => path,
-            _ => format!("<a href=\"{path}\">{path}</a>"),
+            _ => format!("<a href=\"{up}{path}\">{path}</a>"),
         };
         rows.push_str(&format!(
             "<tr><td>{link}</td><td>{level}</td><td>{about}</td></tr>\n"

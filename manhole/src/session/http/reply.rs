@@ -41,7 +41,7 @@ pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Inco
     };
     match route {
         Route::Redirect(to) => redirect(to),
-        Route::Index => page(&peer, request.headers()),
+        Route::Index => page(&peer, &request),
         Route::Endpoint(endpoint) => serve_endpoint(&peer, ctx, line, endpoint, query).await,
         Route::Command(words) => serve_command(&peer, ctx, &words, &request).await,
         Route::Application(route) if route.level() == Level::Control && !acts(&request) => {
@@ -248,10 +248,10 @@ fn redirect(to: &'static str) -> Reply {
     reply
 }
 
-fn page(peer: &Peer, headers: &HeaderMap) -> Reply {
-    match accepts(headers, "text/html") {
+fn page(peer: &Peer, request: &Request<Incoming>) -> Reply {
+    match accepts(request.headers(), "text/html") {
         true => with_media(
-            Body::whole(index::page(&peer.state)),
+            Body::whole(index::page(&peer.state, request.uri().path())),
             "text/html; charset=utf-8",
             None,
         ),
