@@ -6,6 +6,7 @@ use crate::{
     setup,
 };
 use manhole_tests::{http, stacks::Look, text, victim::Victim, wait};
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// Three threads that wait for a lock, the one that has it, and one that reads.
@@ -123,6 +124,16 @@ fn threads_are_chosen_by_id_name_and_role() {
     assert_eq!(shown("waiter-1,holder"), "2");
     assert_eq!(shown("main"), "1");
     assert_eq!(shown(&victim.pid().to_string()), "1");
+    let data = |line: &str, key: &str| {
+        let reply: Value = serde_json::from_str(&text::run(&socket, line)).expect("JSON");
+        let threads = reply["data"][key].as_array().cloned().unwrap_or_default();
+        let names = threads.iter().map(|thread| thread["name"].to_string());
+        names.collect::<Vec<String>>()
+    };
+    let chosen = "stacks --json --thread waiter-1,holder";
+    assert_eq!(data(chosen, "threads"), ["\"holder\"", "\"waiter-1\""]);
+    assert!(data(chosen, "others").contains(&"\"waiter-0\"".to_owned()));
+    assert!(data("stacks --json", "others").is_empty());
     let refused = |filter: &str, code: &str, part: &str| {
         let reply = text::run(&socket, &format!("stacks --thread {filter}"));
         let error = text::expect_error(&reply, code);
@@ -289,6 +300,7 @@ fn the_client_shows_what_the_console_would() {
     for command in [
         "stacks --lines",
         "stacks --lines --thread holder --full --names full",
+        "stacks --lines --thread waiter-1",
     ] {
         let by_hand = text::run(&socket, command);
         let target = word(&socket);

@@ -32,6 +32,7 @@ pub(crate) use brief::{Brief, briefs};
 pub(crate) use filter::Filter;
 
 use crate::model::stack::{Dump, Folded};
+use std::collections::BTreeSet;
 use threads::Threads;
 
 /// What to show of a dump.
@@ -53,8 +54,12 @@ pub(crate) fn fold(dump: &Dump, options: &Options) -> Folded {
     let wanted = threads.matching(options.filter.as_ref());
     let (verdict, next) = verdict::verdict(&threads);
     let answered = wanted.iter().filter(|thread| thread.answered()).count();
+    let shown: BTreeSet<u32> = wanted.iter().map(|thread| thread.stack.tid).collect();
+    let tids = dump.threads.iter().map(|thread| thread.tid);
+    let left_out = tids.filter(|tid| !shown.contains(tid)).collect();
     let mut folded = Folded {
         threads: wanted.len(),
+        left_out,
         answered,
         verdict: Some(verdict),
         next,

@@ -8,6 +8,8 @@ use super::super::{Cell, Verdict};
 pub struct Folded {
     /// Threads that were asked for: all, or those that the filter let through.
     pub threads: usize,
+    /// Ids of those that the filter left out, ascending: looked at, since others may wait for them.
+    pub left_out: Vec<u32>,
     /// How many of them copied their stacks.
     pub answered: usize,
     /// Bad, busy, waiting, no answer, idle. Empty when unfolded.

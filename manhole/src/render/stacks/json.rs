@@ -12,9 +12,26 @@ pub(in super::super) fn json(stacks: &Stacks) -> Map<String, Value> {
     if let Some(threads) = fields.get_mut("threads") {
         folded.full.iter().for_each(|full| describe(full, threads));
     }
+    leave_out(&folded.left_out, &mut fields);
     let sections = folded.sections.iter().map(section);
     fields.insert("sections".to_owned(), sections.collect());
     fields
+}
+
+/// Moves the threads that were not asked for out of `threads`: whoever folds this anew needs them, since
+/// the threads that were asked for may wait for them.
+fn leave_out(tids: &[u32], fields: &mut Map<String, Value>) {
+    let Some(threads) = fields.get_mut("threads").and_then(Value::as_array_mut) else {
+        return;
+    };
+    if tids.is_empty() {
+        return;
+    }
+    let tid = |thread: &Value| u32::try_from(thread.get("tid")?.as_u64()?).ok();
+    let is_other = |thread: &Value| tid(thread).is_some_and(|tid| tids.binary_search(&tid).is_ok());
+    let (others, wanted) = std::mem::take(threads).into_iter().partition(is_other);
+    *threads = wanted;
+    fields.insert("others".to_owned(), Value::Array(others));
 }
 
 /// What an unfolded thread is and does goes to where its stack is.

@@ -5,6 +5,7 @@ use super::{
     super::{Asked, Call, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
     words::{ANSWERS, ENDS, LINES, SYMBOLS, value},
 };
+use crate::model::order;
 use serde_json::{Map, Value};
 
 /// Most threads of a process.
@@ -40,14 +41,17 @@ pub fn from_json(data: &Value) -> Read<Dump> {
     let frames = list(data, "frames", FRAMES)?;
     let frames = frames.iter().map(|value| frame(value, modules.len()));
     let frames = Shared(frames.collect::<Read<_>>()?);
-    let threads = list(data, "threads", THREADS)?;
+    let threads = list(data, "threads", THREADS)?.iter();
+    let threads = threads.chain(list(data, "others", THREADS)?);
     let mut room = MEMORY;
     let mut read = |value| thread(value, &frames, &mut room);
+    let mut threads: Vec<ThreadStack> = threads.map(&mut read).collect::<Read<_>>()?;
+    order::sort_by_key(&mut threads, |thread| thread.tid);
     let crates = list(data, "app_crates", CRATES)?;
     Ok(Dump {
         taken_unix_ns: number(data, "taken_unix_ns")?,
         took_ns: number(data, "took_ns")?,
-        threads: threads.iter().map(&mut read).collect::<Read<_>>()?,
+        threads,
         own_threads: number(data, "own_threads")?,
         names: names(data)?,
         app_crates: crates
