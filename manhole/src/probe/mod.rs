@@ -21,6 +21,8 @@ mod procfs;
 pub(crate) mod stacks;
 pub(crate) mod threads;
 pub(crate) mod vitals;
+#[allow(dead_code)] // until `wall` is a command
+pub(crate) mod wall;
 
 /// Whether a thread of this name is the console's own: it is counted, and left out of every table.
 pub(crate) fn is_own_thread(name: &str) -> bool {

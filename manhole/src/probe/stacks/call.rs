@@ -18,13 +18,17 @@ const INTERRUPTED: u64 = (-(libc::EINTR as i64)) as u64;
 
 /// Finds calls of threads, and remembers where calls are made.
 #[derive(Default)]
-pub(super) struct Calls {
+pub(in crate::probe) struct Calls {
     known: BTreeMap<u64, Option<SystemCall>>,
 }
 
 impl Calls {
     /// The call that a thread with these registers is blocked in; `None` when it is in none.
-    pub(super) fn of_registers(&mut self, registers: &Registers, read: Read<'_>) -> Option<Call> {
+    pub(in crate::probe) fn of_registers(
+        &mut self,
+        registers: &Registers,
+        read: Read<'_>,
+    ) -> Option<Call> {
         let at = self.at(registers.pc, read)?;
         of_registers(registers, at)
     }
@@ -70,7 +74,7 @@ fn of_registers(registers: &Registers, at: SystemCall) -> Option<Call> {
 
 /// From a line of `syscall`: `202 0x7f00 0x80 0x2 0x0 0x0 0xffffffff 0x7ffe 0x7f4e`. `None` for a
 /// thread that runs, or is blocked outside system calls.
-pub(super) fn of_line(line: &str) -> Option<Call> {
+pub(in crate::probe) fn of_line(line: &str) -> Option<Call> {
     let mut words = line.split_ascii_whitespace();
     let number: i64 = words.next()?.parse().ok()?;
     let mut arguments = [0; 6];

@@ -27,6 +27,16 @@ mod unwind;
 
 pub(crate) use history::History;
 
+/// For the samplers, which ask again and again.
+pub(in crate::probe) use {
+    call::{Calls, of_line},
+    on::fill as fill_on,
+    take::{no_proc, stopped, unusable},
+    takers::is_wait,
+    tasks::{Buffer, Task, TaskFiles},
+    unwind::Unwinder,
+};
+
 use crate::model::{Failure, stack::Dump};
 
 /// What to look at, and how.

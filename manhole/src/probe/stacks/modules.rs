@@ -48,7 +48,7 @@ pub(super) struct Images {
     /// In the order in which they were found; their places stay when more are found.
     pub list: Vec<Image>,
     /// Places in `list` and the addresses of those that are mapped now, by address.
-    now: Vec<(Range<u64>, u32)>,
+    pub now: Vec<(Range<u64>, u32)>,
     /// Executable mappings, by address; of no file as well.
     code: Vec<Range<u64>>,
     /// First address behind the highest mapping that matters here.

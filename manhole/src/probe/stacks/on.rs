@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const MOST: usize = 1024;
 
 /// Fills in [`Call::on`] of all calls that wait on a descriptor.
-pub(super) fn fill(threads: &mut [ThreadStack], keep_going: &dyn Fn() -> bool) {
+pub(in crate::probe) fn fill(threads: &mut [ThreadStack], keep_going: &dyn Fn() -> bool) {
     let mut wanted: BTreeMap<u32, Option<Descriptor>> = BTreeMap::new();
     for fd in threads.iter().filter_map(descriptor) {
         if wanted.len() < MOST {

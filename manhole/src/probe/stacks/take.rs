@@ -314,7 +314,7 @@ fn unix_now_ns() -> u64 {
     u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn no_proc() -> Failure {
+pub(in crate::probe) fn no_proc() -> Failure {
     Failure::new(Code::Unsupported, "/proc/self/task cannot be read")
 }
 
@@ -322,17 +322,17 @@ fn no_memory() -> Failure {
     Failure::new(Code::NoMemory, "memory for the stacks cannot be had")
 }
 
-fn stopped(keep_going: &dyn Fn() -> bool) -> Failure {
+pub(in crate::probe) fn stopped(keep_going: &dyn Fn() -> bool) -> Failure {
     match keep_going() {
         true => Failure::new(Code::Unsupported, "/proc/thread-self/maps cannot be read"),
         false => Failure::cancelled(),
     }
 }
 
-fn unusable(why: &Unusable, signal: i32, unwinder: &Unwinder<'_>) -> Failure {
+pub(in crate::probe) fn unusable(why: &Unusable, signal: i32, unwinder: &Unwinder<'_>) -> Failure {
     let name = nix::sys::signal::Signal::try_from(signal);
     let name = name.map_or_else(|_| format!("signal {signal}"), |name| name.to_string());
-    let without = "--no-signal shows what /proc knows";
+    let without = "stacks --no-signal shows what /proc knows";
     match why {
         Unusable::Taken(handler) => {
             let whose = unwinder.path(*handler).unwrap_or("code of no file");

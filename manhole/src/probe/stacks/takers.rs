@@ -61,7 +61,7 @@ impl Takers {
 }
 
 /// Whether a line of `syscall` begins with the number of rt_sigtimedwait(2).
-fn is_wait(line: &str) -> bool {
+pub(in crate::probe) fn is_wait(line: &str) -> bool {
     let number = line.split_ascii_whitespace().next();
     number.and_then(|number| number.parse().ok()) == Some(libc::SYS_rt_sigtimedwait)
 }

@@ -35,7 +35,7 @@ struct Known {
 
 /// The frames of a stack, leaf first, and where they end.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Walk {
+pub(in crate::probe) struct Walk {
     pub frames: Vec<Frame>,
     pub end: End,
 }
@@ -66,7 +66,7 @@ impl Stack<'_> {
 
 /// Walks stacks of one moment. Costs memory for the rows of the images that stacks led into; drop
 /// it with the answer.
-pub(super) struct Unwinder<'r> {
+pub(in crate::probe) struct Unwinder<'r> {
     machine: Machine,
     images: Images,
     /// By place in `images`, those that were asked for.
@@ -81,7 +81,7 @@ pub(super) struct Unwinder<'r> {
 
 impl<'r> Unwinder<'r> {
     /// Knows what is mapped now; `None` when that cannot be found out or `keep_going` says no.
-    pub(super) fn new(read: Read<'r>, keep_going: &dyn Fn() -> bool) -> Option<Self> {
+    pub(in crate::probe) fn new(read: Read<'r>, keep_going: &dyn Fn() -> bool) -> Option<Self> {
         let mut images = Images::default();
         if !images.refresh(keep_going) {
             return None;
@@ -101,6 +101,24 @@ impl<'r> Unwinder<'r> {
         })
     }
 
+    /// Reads the list of images again, which in a long look is due now and then: what was loaded in
+    /// place of something else is in no other way found out.
+    pub(in crate::probe) fn refresh(&mut self, keep_going: &dyn Fn() -> bool) {
+        let before = self.images.now.clone();
+        self.refreshes = 0;
+        if self.images.refresh(keep_going) && self.images.now != before {
+            self.known.fill(None);
+        }
+    }
+
+    /// The image in `place`, which frames refer to.
+    pub(in crate::probe) fn module(&self, place: u32) -> Option<&Module> {
+        self.images
+            .list
+            .get(place as usize)
+            .map(|image| &image.module)
+    }
+
     /// What is mapped; frames refer to it by place.
     pub(super) fn into_modules(self) -> Vec<Module> {
         let images = self.images.list.into_iter();
@@ -108,14 +126,14 @@ impl<'r> Unwinder<'r> {
     }
 
     /// The file that `address` is from.
-    pub(super) fn path(&self, address: u64) -> Option<&str> {
+    pub(in crate::probe) fn path(&self, address: u64) -> Option<&str> {
         let place = self.images.find(address)?;
         let image = self.images.list.get(place as usize)?;
         Some(&image.module.path)
     }
 
     /// Walks a copy, for `most` frames. 0.1 us a frame whose address was met before, else a few.
-    pub(super) fn walk(&mut self, copied: &Copied<'_>, most: usize) -> Walk {
+    pub(in crate::probe) fn walk(&mut self, copied: &Copied<'_>, most: usize) -> Walk {
         let stack = Stack {
             start: copied.registers.sp,
             bytes: copied.stack,

@@ -23,18 +23,20 @@ const STILL_THERE: Duration = Duration::from_millis(2);
 
 type Each<'a> = dyn FnMut(u32, Result<Copied<'_>, Missing>) + 'a;
 
-/// See [`super::collect`].
+/// See [`super::collect`], and for `keep` [`super::collect_again`].
 pub(super) fn collect(
     signal: i32,
     tids: &mut dyn Iterator<Item = u32>,
     patience: Duration,
+    keep: bool,
     keep_going: &dyn Fn() -> bool,
     each: &mut Each<'_>,
 ) -> Result<(), Unusable> {
-    let Some(turn) = Turn::take(patience.saturating_mul(QUEUE), keep_going)? else {
+    let Some(mut turn) = Turn::take(patience.saturating_mul(QUEUE), keep_going)? else {
         return Ok(());
     };
     disposition::claim(signal)?;
+    turn.keep(keep);
     let mut round = Round {
         area: turn.area(),
         sender: Sender::new(signal),
@@ -43,6 +45,9 @@ pub(super) fn collect(
         awake: Awake::new(),
         asked: [const { None }; SLOTS],
     };
+    if !keep {
+        round.area.warm(tids.size_hint().1.unwrap_or(SLOTS));
+    }
     round.run(tids, keep_going, each);
     Ok(())
 }
@@ -78,7 +83,6 @@ impl Round {
         each: &mut Each<'_>,
     ) {
         let mut pause = Pause::default();
-        self.area.warm(tids.size_hint().1.unwrap_or(SLOTS));
         while keep_going() {
             self.ask(tids, each);
             if self.asked.iter().all(Option::is_none) {

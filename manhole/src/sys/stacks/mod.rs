@@ -121,5 +121,25 @@ pub(crate) fn collect(
     keep_going: &dyn Fn() -> bool,
     each: &mut dyn FnMut(u32, Result<Copied<'_>, Missing>),
 ) -> Result<(), Unusable> {
-    collect::collect(signal, tids, patience, keep_going, each)
+    collect::collect(signal, tids, patience, false, keep_going, each)
+}
+
+/// The same for one who asks again and again: the memory that threads answer into is kept for the next
+/// round, so that its pages need not be had anew. [`forget`] at the end gives it back.
+///
+/// # Errors
+/// As [`collect`].
+pub(crate) fn collect_again(
+    signal: i32,
+    tids: &mut dyn Iterator<Item = u32>,
+    patience: Duration,
+    keep_going: &dyn Fn() -> bool,
+    each: &mut dyn FnMut(u32, Result<Copied<'_>, Missing>),
+) -> Result<(), Unusable> {
+    collect::collect(signal, tids, patience, true, keep_going, each)
+}
+
+/// Gives back what [`collect_again`] kept; when others are asking, they do it.
+pub(crate) fn forget() {
+    drop(turn::Turn::take(Duration::ZERO, &|| true));
 }

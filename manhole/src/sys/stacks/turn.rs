@@ -17,7 +17,10 @@ const LOOK: Duration = Duration::from_micros(500);
 /// The right to send, until dropped. It is kept in the mapping, which a fork wipes: in a child nobody
 /// holds the turn of a thread that is not there.
 #[derive(Debug)]
-pub(super) struct Turn(Area);
+pub(super) struct Turn {
+    area: Area,
+    keep: bool,
+}
 
 impl Turn {
     /// Waits for it as long as `patience` and `keep_going` say; `None` when the latter says no.
@@ -33,7 +36,7 @@ impl Turn {
         let me = u32::try_from(gettid().as_raw()).unwrap_or(u32::MAX);
         let head = area.head();
         if head.waiting.load(Ordering::Relaxed) == 0 && head.turn.take(me) {
-            return Ok(Some(Self(area)));
+            return Ok(Some(Self { area, keep: false }));
         }
         let _waiting = Waiting::new(&head.waiting);
         let since = Instant::now();
@@ -43,22 +46,29 @@ impl Turn {
             }
             thread::sleep(LOOK);
             if head.turn.take(me) {
-                return Ok(Some(Self(area)));
+                return Ok(Some(Self { area, keep: false }));
             }
         }
         Err(Unusable::Busy)
     }
 
+    /// Whether the stacks are kept for whoever has the next turn, who overwrites them.
+    pub(super) fn keep(&mut self, keep: bool) {
+        self.keep = keep;
+    }
+
     pub(super) fn area(&self) -> Area {
-        self.0
+        self.area
     }
 }
 
 impl Drop for Turn {
     /// The stacks are given back first: whoever comes next shall not wait for that to be safe.
     fn drop(&mut self) {
-        self.0.forget();
-        self.0.head().turn.give_back();
+        if !self.keep {
+            self.area.forget();
+        }
+        self.area.head().turn.give_back();
     }
 }
 

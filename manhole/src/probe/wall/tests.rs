@@ -1,0 +1,359 @@
+//! Real threads that are known to run, to wait, to come and to go.
+
+use super::{Options, sample};
+use crate::{
+    model::{
+        samples::{Place, Samples, Weight},
+        stack::{Answered, ThreadStack},
+    },
+    probe::threads::SchedStat,
+    sys::{signals, testing::in_a_child},
+};
+use nix::{libc, unistd::gettid};
+use std::{
+    cell::Cell,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// One at a time: they would share the sampler, and what one may spend would be the others' as well.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn options(millis: u64, only: &[u32]) -> Options {
+    Options {
+        signal: libc::SIGURG,
+        hz: 100,
+        window: Duration::from_millis(millis),
+        only: Some(only.to_vec()),
+        app_crates: Vec::new(),
+    }
+}
+
+fn take(options: &Options) -> Samples {
+    sample(options, &|| true, &|_| {}).unwrap()
+}
+
+/// A thread that does something until it is told to end.
+struct Victim {
+    tid: u32,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Victim {
+    /// `body` is called again and again.
+    fn new(mut body: impl FnMut() + Send + 'static) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (send, receive) = mpsc::channel();
+        let is_over = over.clone();
+        let run = move || {
+            send.send(gettid().as_raw() as u32).unwrap();
+            while !is_over.load(Ordering::Relaxed) {
+                body();
+            }
+        };
+        let thread = thread::spawn(run);
+        Self {
+            tid: receive.recv().unwrap(),
+            over,
+            thread: Some(thread),
+        }
+    }
+
+    fn hot() -> Self {
+        Self::new(std::hint::spin_loop)
+    }
+
+    /// Waits to be unparked, which its end does.
+    fn idle() -> Self {
+        Self::new(thread::park)
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn of(samples: &Samples, tid: u32) -> Vec<(&ThreadStack, &Weight)> {
+    assert_eq!(samples.dump.threads.len(), samples.weights.len());
+    let all = samples.dump.threads.iter().zip(&samples.weights);
+    all.filter(|(stack, _)| stack.tid == tid).collect()
+}
+
+fn ns(entries: &[(&ThreadStack, &Weight)]) -> u64 {
+    entries.iter().map(|(_, weight)| weight.ns).sum()
+}
+
+fn in_futex(stack: &ThreadStack) -> bool {
+    let number = stack.call.as_ref().and_then(|call| call.number);
+    number == Some(libc::SYS_futex)
+}
+
+/// How far a share may be off that so many samples tell: four deviations, and a sample at either end.
+fn slack(share: f64, samples: u64) -> f64 {
+    let samples = samples as f64;
+    4.0 * (share * (1.0 - share) / samples).sqrt() + 3.0 / samples
+}
+
+/// How long a thread was ready for a core and had none, since it began, in nanoseconds.
+fn ready_ns(tid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{tid}/schedstat"));
+    SchedStat::parse(&text.unwrap()).unwrap().wait_ns
+}
+
+#[test]
+fn each_thread_has_the_whole_window_and_those_that_wait_are_hardly_asked() {
+    let _alone = alone();
+    let hot = Victim::hot();
+    let idle: Vec<Victim> = (0..12).map(|_| Victim::idle()).collect();
+    let mut tids: Vec<u32> = idle.iter().map(|victim| victim.tid).collect();
+    tids.push(hot.tid);
+    let samples = take(&options(600, &tids));
+    let report = &samples.report;
+    assert!(report.window_ns >= 600_000_000, "{report:?}");
+    assert_eq!((report.threads, report.calls_hidden), (13, false));
+    let sum: u64 = samples.weights.iter().map(|weight| weight.samples).sum();
+    assert_eq!(report.samples, sum);
+    for tid in &tids {
+        let entries = of(&samples, *tid);
+        let (own, ticks) = (ns(&entries), report.samples);
+        assert!(report.window_ns.abs_diff(own) <= ticks, "{own} {report:?}");
+    }
+    for victim in &idle {
+        let entries = of(&samples, victim.tid);
+        let waits = entries.iter().filter(|(stack, _)| in_futex(stack));
+        let (count, ns) = waits.fold((0, 0), |(count, ns), (_, weight)| {
+            (count + weight.waits, ns + weight.ns)
+        });
+        assert_eq!((count, ns), (1, self::ns(&entries)), "{entries:?}");
+        assert!(entries.iter().all(|(stack, _)| stack.frames.len() > 4));
+    }
+    let entries = of(&samples, hot.tid);
+    assert!(entries.iter().all(|(stack, weight)| stack.call.is_none()
+        && weight.waits == 0
+        && stack.answer == Answered::Stack));
+    // All but the first look at each, and now and then one that the machine made late.
+    assert!(report.reused * 13 > report.samples * 10, "{report:?}");
+}
+
+#[test]
+fn the_time_that_a_thread_waits_for_a_lock_is_booked_where_it_does() {
+    let _alone = alone();
+    let lock = Arc::new(Mutex::new(()));
+    let (waited, rounds) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let holder = {
+        let lock = lock.clone();
+        Victim::new(move || {
+            let held = lock.lock().unwrap();
+            thread::sleep(Duration::from_millis(60));
+            drop(held);
+            thread::sleep(Duration::from_millis(60));
+        })
+    };
+    let waiter = {
+        let (waited, rounds) = (waited.clone(), rounds.clone());
+        Victim::new(move || {
+            let since = Instant::now();
+            drop(lock.lock().unwrap());
+            waited.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            rounds.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(5));
+        })
+    };
+    let look = || {
+        let known = [&waited, &rounds].map(|it| it.load(Ordering::Relaxed));
+        (Instant::now(), known, ready_ns(waiter.tid))
+    };
+    let (began, [waited_before, rounds_before], ready_before) = look();
+    let samples = take(&options(1500, &[waiter.tid]));
+    let (ended, [waited_after, rounds_after], ready_after) = look();
+    let all = (ended - began).as_nanos() as f64;
+    let known = (waited_after - waited_before) as f64 / all;
+    // It was ready and had no core, when the lock was free at last: then it does not wait for that.
+    let ready = (ready_after - ready_before) as f64 / all;
+    let entries = of(&samples, waiter.tid);
+    let of_lock = |stack: &ThreadStack| in_futex(stack) && stack.frames.len() > 4;
+    let waits = entries.iter().filter(|(stack, _)| of_lock(stack));
+    let waits: Vec<_> = waits.copied().collect();
+    let report = &samples.report;
+    let found = ns(&waits) as f64 / report.window_ns as f64;
+    // A wait at either end is known as a whole or not at all.
+    let slack = slack(known, report.samples) + 2.0 * 70e6 / all;
+    assert!(
+        (known - ready - slack..known + slack).contains(&found),
+        "{found}, {known} is known, {ready} ready"
+    );
+    let seen: u64 = waits.iter().map(|(_, weight)| weight.waits).sum();
+    let there = rounds_after - rounds_before + 2;
+    assert!((1..=there).contains(&seen), "{seen} of {there}");
+    drop((waiter, holder));
+}
+
+#[test]
+fn threads_that_come_and_go_are_met() {
+    let _alone = alone();
+    let coming = Victim::new(|| {
+        let body = || thread::sleep(Duration::from_millis(40));
+        let named = |nr| thread::Builder::new().name(format!("short-{nr}"));
+        let all: Vec<_> = (0..4).map(|nr| named(nr).spawn(body).unwrap()).collect();
+        all.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    let all = Options {
+        only: None,
+        ..options(800, &[])
+    };
+    let samples = take(&all);
+    drop(coming);
+    let threads = samples.dump.threads.iter();
+    let mut met: Vec<u32> = threads
+        .filter(|stack| stack.name.starts_with("short-"))
+        .map(|stack| stack.tid)
+        .collect();
+    met.dedup();
+    assert!(met.len() > 4, "{met:?}");
+    let window = samples.report.window_ns;
+    let slack = samples.report.samples;
+    assert!(
+        met.iter()
+            .all(|tid| ns(&of(&samples, *tid)) <= window + slack)
+    );
+}
+
+#[test]
+fn who_cannot_be_asked_is_counted_with_what_the_kernel_knows() {
+    let _alone = alone();
+    let (send, receive) = mpsc::channel();
+    let (end, ending) = mpsc::channel::<()>();
+    let blocking = thread::spawn(move || {
+        signals::blocked_while(|| {
+            send.send(gettid().as_raw() as u32).unwrap();
+            let _ = ending.recv();
+        });
+    });
+    let tid = receive.recv().unwrap();
+    let samples = take(&options(300, &[tid]));
+    let entries = of(&samples, tid);
+    let waiting = entries.iter().filter(|(stack, weight)| {
+        let mute = (stack.answer, weight.place) == (Answered::Blocks, Place::NoStack);
+        mute && stack.frames.is_empty() && in_futex(stack)
+    });
+    assert!(waiting.clone().count() >= 1, "{entries:?}");
+    assert_eq!(waiting.map(|(_, weight)| weight.waits).sum::<u64>(), 1);
+    assert!(samples.report.window_ns.abs_diff(ns(&entries)) <= samples.report.samples);
+    drop(end);
+    blocking.join().unwrap();
+}
+
+#[test]
+fn labels_are_on_the_samples_of_their_thread_alone() {
+    let _alone = alone();
+    let labelled = Victim::new(|| {
+        let _label = crate::app::label::label("tenant", "acme");
+        thread::park();
+    });
+    let plain = Victim::idle();
+    let samples = take(&options(200, &[labelled.tid, plain.tid]));
+    let says = |tid: u32| {
+        let entries = of(&samples, tid);
+        let labels = entries.iter().flat_map(|(_, weight)| weight.labels.iter());
+        let mut texts: Vec<String> = labels
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        texts.dedup();
+        texts
+    };
+    assert_eq!(says(labelled.tid), ["tenant=acme"]);
+    assert_eq!(says(plain.tid), [""; 0]);
+}
+
+#[test]
+fn requests_at_the_same_time_share_the_sampler_and_each_has_its_window() {
+    let _alone = alone();
+    let [one, two] = [(); 2].map(|()| Victim::idle());
+    let (short, long, both) = (
+        options(200, &[one.tid]),
+        Options {
+            hz: 50,
+            ..options(500, &[two.tid])
+        },
+        options(300, &[one.tid, two.tid]),
+    );
+    let found = thread::scope(|scope| {
+        let all = [&short, &long, &both].map(|options| scope.spawn(|| take(options)));
+        all.map(|one| one.join().unwrap())
+    });
+    for (samples, (asked, tids)) in found.iter().zip([
+        (&short, &[one.tid][..]),
+        (&long, &[two.tid]),
+        (&both, &[one.tid, two.tid]),
+    ]) {
+        let report = &samples.report;
+        assert!(report.window_ns >= asked.window.as_nanos() as u64);
+        assert_eq!((report.asked_hz, report.threads), (asked.hz, tids.len()));
+        for tid in tids {
+            let own = ns(&of(samples, *tid));
+            assert!(
+                report.window_ns.abs_diff(own) <= report.samples,
+                "{report:?}"
+            );
+        }
+        let others = samples.dump.threads.iter();
+        assert!(others.clone().all(|stack| tids.contains(&stack.tid)));
+    }
+    // Long enough to have met the others.
+    assert_eq!(found[1].report.hz, 100);
+}
+
+#[test]
+fn who_gives_up_gets_what_was_seen_until_then() {
+    let _alone = alone();
+    let idle = Victim::idle();
+    let done = Cell::new(0);
+    let keep_going = || done.get() < 50_000_000;
+    let progress = |ns| done.set(ns);
+    let samples = sample(&options(60_000, &[idle.tid]), &keep_going, &progress).unwrap();
+    assert!(samples.report.window_ns >= 50_000_000);
+    assert!(samples.report.window_ns < 60_000_000_000);
+    assert!(ns(&of(&samples, idle.tid)) > 0);
+    let nothing = sample(&options(60_000, &[idle.tid]), &|| false, &|_| {});
+    assert!(nothing.is_err() || nothing.is_ok_and(|samples| samples.report.samples == 0));
+}
+
+#[test]
+fn a_process_that_dropped_root_is_sampled_by_the_schedulers_books() {
+    in_a_child(|| {
+        let nobody = nix::unistd::Uid::from_raw(65_534);
+        if nix::unistd::geteuid().is_root() && nix::unistd::setuid(nobody).is_err() {
+            return false;
+        }
+        let _ = nix::sys::prctl::set_dumpable(false);
+        let (hot, idle) = (Victim::hot(), Victim::idle());
+        let Ok(samples) = sample(&options(500, &[hot.tid, idle.tid]), &|| true, &|_| {}) else {
+            return false;
+        };
+        let report = &samples.report;
+        let waits = of(&samples, idle.tid);
+        let runs = of(&samples, hot.tid);
+        report.calls_hidden
+            && report.reused * 4 > report.samples
+            && waits
+                .iter()
+                .all(|(stack, _)| in_futex(stack) && stack.frames.len() > 4)
+            && runs.iter().all(|(stack, _)| stack.call.is_none())
+            && report.window_ns.abs_diff(ns(&waits)) <= report.samples
+    });
+}
