@@ -46,7 +46,7 @@ fn cases(socket: &Path) -> Vec<Case> {
             continue;
         }
         let args = command["args"].as_array().expect("arguments");
-        let required = args.iter().filter(|arg| arg["required"] == true);
+        let required = args.iter().filter(|arg| is_given(arg));
         let line = required.fold(name.clone(), |line, arg| line + " " + &sample(arg));
         // Who may not run it is not told how to.
         cases.push(Case {
@@ -88,11 +88,23 @@ fn query(commands: &[Value], path: &str) -> String {
         .and_then(|command| command["args"].as_array())
         .into_iter()
         .flatten();
-    let required = args.filter(|arg| arg["required"] == true);
-    let pairs: Vec<String> = required
+    let required = args.filter(|arg| is_given(arg));
+    let mut pairs: Vec<String> = required
         .map(|arg| format!("{}={}", text_of(&arg["name"]), sample(arg)))
         .collect();
+    if ["/profile", "/wall", "/fgprof"]
+        .iter()
+        .any(|end| path.ends_with(end))
+        && pairs.is_empty()
+    {
+        pairs.push("seconds=1".to_owned());
+    }
     format!("?{}", pairs.join("&"))
+}
+
+/// Whether a case has the argument: it must, or it says how long the answer takes.
+fn is_given(arg: &Value) -> bool {
+    arg["required"] == true || arg["type"] == "duration"
 }
 
 /// A word that fits the type of an argument.

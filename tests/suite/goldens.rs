@@ -32,7 +32,7 @@ enum Pin {
 }
 
 /// Commands that are asked with arguments, or of which less than the whole is pinned.
-const SPECIAL: [(&str, &[&str], Pin); 16] = [
+const SPECIAL: [(&str, &[&str], Pin); 20] = [
     ("triage", &["triage"], Pin::Frame(&[])),
     (
         "stacks",
@@ -44,6 +44,11 @@ const SPECIAL: [(&str, &[&str], Pin); 16] = [
         Pin::Outline(&["WAIT", "N  main", "IDLE"]),
     ),
     ("threads", &["threads"], Pin::Frame(&["tid"])),
+    // Who was met, and whether anybody was, is chance.
+    ("cpu", &["cpu 1"], Pin::Envelope),
+    ("wall", &["wall 1"], Pin::Envelope),
+    ("block", &["block 1"], Pin::Envelope),
+    ("mutex", &["mutex 1"], Pin::Envelope),
     (
         "memory",
         &["memory"],

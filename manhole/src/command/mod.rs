@@ -23,6 +23,8 @@ mod limits;
 mod maps;
 mod memory;
 mod pace;
+#[allow(dead_code)] // until a sampler is there
+mod profiles;
 mod query;
 mod quit;
 mod reply;

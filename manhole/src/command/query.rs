@@ -1,9 +1,11 @@
-//! The query part of an HTTP request target, as names and values.
+//! The query part of an HTTP request target, as names and values, and what was posted.
 
 /// Decoded `name=value` pairs in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
+    raw: String,
+    body: Option<Vec<u8>>,
 }
 
 impl Query {
@@ -17,7 +19,34 @@ impl Query {
         });
         Self {
             pairs: pairs.collect(),
+            raw: text.to_owned(),
+            body: None,
         }
+    }
+
+    /// The same with what was posted.
+    #[must_use]
+    pub(crate) fn with_body(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// As it was sent.
+    pub(crate) fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    /// What was posted, if the request was a POST.
+    pub(crate) fn body(&self) -> Option<&[u8]> {
+        self.body.as_deref()
+    }
+
+    /// The first value of `name`.
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.pairs();
+        pairs
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
     /// All pairs in their order.

@@ -109,6 +109,11 @@ impl<'a> Reply<'a> {
         self.style.json
     }
 
+    /// Has the answer be JSON, as an argument asks.
+    pub(crate) fn want_json(&mut self) {
+        self.style.json = true;
+    }
+
     /// Says what is looked at before the work starts: it shows people, and clients that give up
     /// after half a second of silence, that something is happening.
     ///
@@ -198,15 +203,59 @@ impl<'a> Reply<'a> {
         name: &'static str,
         write: impl FnOnce(&mut dyn Out) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if self.style.no_bytes {
-            let command = &self.provenance.command;
-            return Err(Failure::new(
-                Code::Unsupported,
-                format!("{command}: the answer is a file; a prompt cannot show it"),
-            )
-            .hint(format!("try: echo '{command}' | nc -U SOCKET > {name}")));
-        }
+        self.takes_files(name)?;
         self.pieces(Kind::File { media, name }, write)
+    }
+
+    /// Writes a file of bytes that `write` hands to its argument, piece by piece.
+    ///
+    /// # Errors
+    /// As [`Reply::file`].
+    pub(crate) fn bytes(
+        &mut self,
+        media: &'static str,
+        name: &'static str,
+        write: impl FnOnce(&mut dyn FnMut(&[u8])),
+    ) -> Result<(), Failure> {
+        self.takes_files(name)?;
+        let mut pieces = Pieces {
+            reply: self,
+            kind: Kind::File { media, name },
+            piece: Vec::new(),
+        };
+        let mut result = Ok(());
+        write(&mut |bytes| {
+            // Nobody reads what is made after that; it is little.
+            if result.is_ok() {
+                result = pieces.add(bytes);
+            }
+        });
+        result.and_then(|()| pieces.hand_on())
+    }
+
+    /// Whether a file can be sent: better asked before it is made.
+    ///
+    /// # Errors
+    /// `unsupported` where a person would see raw bytes.
+    pub(crate) fn takes_files(&self, name: &str) -> Result<(), Failure> {
+        if !self.style.no_bytes {
+            return Ok(());
+        }
+        let command = &self.provenance.command;
+        let text = format!("{command}: the answer is a file; a prompt cannot show it");
+        let remedy = format!("try: echo '{command}' | nc -U SOCKET > {name}");
+        Err(Failure::new(Code::Unsupported, text).hint(remedy))
+    }
+
+    /// Writes text for people and scripts alike, made piece by piece; whole lines.
+    ///
+    /// # Errors
+    /// `cancelled`, `truncated`.
+    pub(crate) fn text(
+        &mut self,
+        write: impl FnOnce(&mut dyn Out) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.pieces(Kind::Text { stream: false }, write)
     }
 
     fn pieces(
@@ -279,7 +328,12 @@ impl Pieces<'_, '_> {
 
 impl Out for Pieces<'_, '_> {
     fn put(&mut self, text: &str) -> Result<(), Failure> {
-        let mut bytes = text.as_bytes();
+        self.add(text.as_bytes())
+    }
+}
+
+impl Pieces<'_, '_> {
+    fn add(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         while !bytes.is_empty() {
             let room = PIECE.saturating_sub(self.piece.len()).min(bytes.len());
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));

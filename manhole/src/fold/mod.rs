@@ -16,7 +16,6 @@ mod lines;
 mod locks;
 mod path;
 mod pile;
-#[allow(dead_code, unused_imports)] // until `cpu` is a command
 pub(crate) mod profile;
 mod roles;
 mod rules;
@@ -70,6 +69,13 @@ pub(crate) fn fold(dump: &Dump, options: &Options) -> Folded {
         false => folded.sections = sections::sections(&threads, &wanted, options),
     }
     folded
+}
+
+/// Ids of the threads of `dump` that `text` means, a filter as `--thread` takes it.
+pub(crate) fn tids(dump: &Dump, text: &str) -> Vec<u32> {
+    let threads = Threads::of(dump);
+    let matching = threads.matching(Some(&Filter::parse(text)));
+    matching.iter().map(|thread| thread.stack.tid).collect()
 }
 
 #[cfg(test)]

@@ -13,9 +13,7 @@ pub(crate) mod glob;
 pub(crate) mod labels;
 mod level;
 pub(crate) mod order;
-#[allow(dead_code)] // until `cpu` is a command
 pub mod profile;
-#[allow(dead_code)] // until `cpu` is a command
 pub mod samples;
 mod spec;
 pub mod stack;

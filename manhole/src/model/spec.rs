@@ -253,7 +253,6 @@ impl ArgSpec {
 }
 
 impl ArgType {
-    #[cfg(test)]
     /// Seconds as a duration bound.
     pub const fn seconds(min: u64, max: u64) -> Self {
         ArgType::Duration {

@@ -40,6 +40,8 @@ pub struct Wish {
     pub tree: bool,
     /// Only these threads: ids, patterns for names, roles, with commas between them.
     pub thread: Option<String>,
+    /// The ids of those that were there when it began.
+    pub tids: Vec<u32>,
     /// Lines of a table; `None`: all.
     pub rows: Option<usize>,
     /// Names with everything that belongs to them.

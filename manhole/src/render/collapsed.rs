@@ -7,9 +7,6 @@ use crate::model::{
 };
 use std::collections::BTreeMap;
 
-/// The media type to serve it as.
-pub const MEDIA_TYPE: &str = "text/plain; charset=utf-8";
-
 /// Writes the values at `index` of all samples, a line to each call of `line`, without its end.
 /// Equal stacks are added up; stacks without a value are left out.
 ///

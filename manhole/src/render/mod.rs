@@ -6,17 +6,16 @@
 #![allow(unreachable_pub)] // the command-line client and the fuzzers use some of these
 
 mod cell;
-#[allow(dead_code)] // until `cpu` is a command
 pub mod collapsed;
 pub mod escape;
 pub mod expvar;
 pub mod goroutine;
 pub mod json;
 mod layout;
+pub mod legacy;
 pub(crate) mod mask;
 pub mod openmetrics;
 pub mod out;
-#[allow(dead_code)] // until `cpu` is a command
 pub mod pprof;
 pub mod stacks;
 pub mod text;

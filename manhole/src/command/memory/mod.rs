@@ -51,7 +51,7 @@ pub(super) static COMMAND: Command = Command {
         see_also: "gc stats (the allocator's side), cgroup (limits and pressure), maps (mappings by kind)",
     },
     triage: true,
-    endpoints: &[],
+    endpoints: &[super::profiles::HEAP, super::profiles::ALLOCS],
     run: Run::Kernel(answer),
 };
 

@@ -2,21 +2,39 @@
 
 use super::{Context, Depth, look};
 use crate::{
-    command::{Query, Reply},
+    command::{
+        Query, Reply,
+        profiles::{Shape, send},
+    },
     fold,
-    model::{Code, Failure, stack::Asked},
+    model::{
+        Failure,
+        profile::Profile,
+        stack::{Asked, Dump},
+    },
     render::goroutine,
 };
-
-/// Which of Go's shapes is wanted.
-enum Shape {
-    Merged,
-    Each,
-}
+use std::time::Duration;
 
 pub(super) fn serve(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Result<(), Failure> {
-    let shape = shape(query)?;
-    let dump = look(ctx, Depth::Cheap)?;
+    match Shape::of(query)? {
+        Shape::Now { debug: 0 } => send(&profile(ctx)?, "goroutine", reply),
+        Shape::Now { debug } => text(look(ctx, Depth::Cheap)?, debug >= 2, reply),
+        Shape::Delta { seconds } => {
+            let before = profile(ctx)?;
+            ctx.sleep(Duration::from_secs(seconds))?;
+            let change = fold::profile::difference(&before, profile(ctx)?);
+            send(&change, "goroutine-delta", reply)
+        }
+    }
+}
+
+fn profile(ctx: &Context) -> Result<Profile, Failure> {
+    Ok(fold::profile::of_threads(&look(ctx, Depth::Cheap)?))
+}
+
+/// One by one, or equal ones merged.
+fn text(dump: Dump, each: bool, reply: &mut Reply<'_>) -> Result<(), Failure> {
     let full = Asked {
         full: true,
         ..Asked::default()
@@ -24,35 +42,8 @@ pub(super) fn serve(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Resu
     let now = dump.taken_unix_ns;
     let folded = fold::fold(&dump, &fold::Options::of(&full));
     drop(dump);
-    reply.file("text/plain; charset=utf-8", "", |out| match shape {
-        Shape::Merged => goroutine::merged(&folded.full, out),
-        Shape::Each => goroutine::each(&folded.full, now, out),
+    reply.file("text/plain; charset=utf-8", "", |out| match each {
+        true => goroutine::each(&folded.full, now, out),
+        false => goroutine::merged(&folded.full, out),
     })
-}
-
-fn shape(query: &Query) -> Result<Shape, Failure> {
-    let mut debug = "0";
-    for (name, value) in query.pairs() {
-        match name {
-            "debug" => debug = value,
-            "seconds" => {
-                let text = "seconds: a difference of two looks at the threads is not served";
-                return Err(Failure::new(Code::Usage, text));
-            }
-            _ => {}
-        }
-    }
-    match debug {
-        "1" => Ok(Shape::Merged),
-        "2" => Ok(Shape::Each),
-        "0" | "" => {
-            let text =
-                "a gzipped profile of the threads is not served yet; debug=1 and debug=2 are texts";
-            Err(Failure::new(Code::Unsupported, text))
-        }
-        other => {
-            let text = format!("debug is {:?}, use 1 or 2", crate::command::shown(other));
-            Err(Failure::new(Code::Usage, text))
-        }
-    }
 }

@@ -62,12 +62,15 @@ pub(super) static COMMAND: Command = Command {
         see_also: "threads (who uses the processor), triage",
     },
     triage: true,
-    endpoints: &[Endpoint {
-        path: "/debug/pprof/goroutine",
-        level: Level::Inspect,
-        about: "the stacks of all threads; debug=1 merged, debug=2 one by one",
-        run: goroutine::serve,
-    }],
+    endpoints: &[
+        Endpoint {
+            path: "/debug/pprof/goroutine",
+            level: Level::Inspect,
+            about: "the stacks of all threads; debug=1 merged, debug=2 one by one, as texts",
+            run: goroutine::serve,
+        },
+        super::profiles::SYMBOL,
+    ],
     run: Run::Answer(answer),
 };
 
@@ -79,7 +82,10 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         (false, false) => Depth::Cheap,
     };
     let dump = look(ctx, depth).map_err(named)?;
-    let unknown = asked.thread.as_deref().map(|thread| unknown(thread, &dump));
+    let unknown = asked
+        .thread
+        .as_deref()
+        .map(|thread| unknown("stacks", thread, &dump));
     let answer = fold::answer(dump, asked, None);
     match (unknown, answer.blocks.first()) {
         (Some(failure), Some(Block::Stacks(found))) if found.folded.threads == 0 => Err(failure),
@@ -112,11 +118,11 @@ fn named(mut failure: Failure) -> Failure {
     failure
 }
 
-/// No thread is called `thread`, but there are these.
-fn unknown(thread: &str, dump: &Dump) -> Failure {
+/// No thread is called `thread`, which `command` was told, but there are these.
+pub(super) fn unknown(command: &str, thread: &str, dump: &Dump) -> Failure {
     let names = super::threads::words::names(dump.threads.iter().map(|thread| &*thread.name));
     let text = format!(
-        "stacks: --thread {}: no thread has this id, name or role; threads lists them",
+        "{command}: --thread {}: no thread has this id, name or role; threads lists them",
         super::shown(thread)
     );
     Failure::new(Code::Unknown, text).hint(format!(

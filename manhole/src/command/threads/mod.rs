@@ -51,7 +51,7 @@ pub(super) static COMMAND: Command = Command {
         see_also: "stacks (what they do), cgroup (throttling), fds (what the descriptors are)",
     },
     triage: true,
-    endpoints: &[],
+    endpoints: &[super::profiles::THREADCREATE],
     run: Run::Answer(answer),
 };
 

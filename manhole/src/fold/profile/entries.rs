@@ -2,12 +2,7 @@
 //! in the state that the profile is about.
 
 use super::{
-    super::{
-        Filter,
-        frames::Reader,
-        roles::{self, Role, RoleKind},
-        threads::Thread,
-    },
+    super::{Filter, frames::Reader, threads::Thread},
     doing::Class,
 };
 use crate::model::{
@@ -15,7 +10,7 @@ use crate::model::{
     stack::ThreadStack,
     wish::{Kind, Wish},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// One stack of one thread, and what was counted at it.
 pub(super) struct Entry<'e, 'a> {
@@ -32,8 +27,9 @@ pub(super) fn each<'a>(
 ) {
     let mut reader = Reader::new(&samples.dump);
     let wanted = wish.thread.as_deref().map(|text| {
-        let roles = roles_of(samples, &mut reader);
-        tids(&roles, &Filter::parse(text))
+        let mut tids = tids(samples, &Filter::parse(text), &mut reader);
+        tids.extend(&wish.tids);
+        tids
     });
     for (stack, weight) in samples.dump.threads.iter().zip(&samples.weights) {
         if wanted
@@ -62,12 +58,6 @@ pub(super) fn each<'a>(
     }
 }
 
-/// Whether there are threads, but none that `filter` lets through.
-pub(crate) fn matches_none(samples: &Samples, filter: &str) -> bool {
-    let roles = roles_of(samples, &mut Reader::new(&samples.dump));
-    tids(&roles, &Filter::parse(filter)).is_empty()
-}
-
 fn thread<'a>(stack: &'a ThreadStack, what: Sampled, reader: &mut Reader<'a>) -> Thread<'a> {
     match what {
         Sampled::Cpu => Thread::running(stack, reader),
@@ -75,29 +65,19 @@ fn thread<'a>(stack: &'a ThreadStack, what: Sampled, reader: &mut Reader<'a>) ->
     }
 }
 
-/// What each thread is for, by its id: what the first of its stacks says that says anything.
-fn roles_of<'a>(
-    samples: &'a Samples,
-    reader: &mut Reader<'a>,
-) -> BTreeMap<u32, (&'a ThreadStack, Role)> {
-    let mut roles: BTreeMap<u32, (&ThreadStack, Role)> = BTreeMap::new();
+/// Ids of the threads that `filter` lets through at one of their stacks at least. Workers have no
+/// numbers here: who is not met would be left out of the count.
+fn tids<'a>(samples: &'a Samples, filter: &Filter, reader: &mut Reader<'a>) -> BTreeSet<u32> {
+    let mut tids = BTreeSet::new();
     for stack in &samples.dump.threads {
-        let known = roles.get(&stack.tid);
-        if known.is_none_or(|(_, role)| role.kind == RoleKind::Other) {
+        if !tids.contains(&stack.tid) {
             let thread = thread(stack, samples.report.what, reader);
-            roles.insert(stack.tid, (stack, thread.role));
+            if filter.matches(stack, &thread.role) {
+                tids.insert(stack.tid);
+            }
         }
     }
-    let named = roles.iter_mut();
-    roles::number(named.map(|(tid, (stack, role))| (stack.name.as_str(), *tid, role)));
-    roles
-}
-
-fn tids(roles: &BTreeMap<u32, (&ThreadStack, Role)>, filter: &Filter) -> BTreeSet<u32> {
-    let matching = roles
-        .iter()
-        .filter(|(_, (stack, role))| filter.matches(stack, role));
-    matching.map(|(tid, _)| *tid).collect()
+    tids
 }
 
 /// Whether a profile of this kind counts waits.

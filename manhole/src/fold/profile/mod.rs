@@ -5,6 +5,7 @@
 mod answer;
 mod code;
 mod convert;
+mod difference;
 mod doing;
 mod entries;
 mod remarks;
@@ -17,7 +18,7 @@ mod walk;
 pub(crate) use answer::about;
 pub use answer::answer;
 pub(crate) use convert::{of_threads, profile};
-pub(crate) use entries::matches_none;
+pub(crate) use difference::difference;
 
 #[cfg(test)]
 mod tests;

@@ -214,16 +214,21 @@ thread 1 w R
 }
 
 #[test]
-fn a_filter_that_nobody_passes_is_noticed() {
-    let busy = samples(BUSY, Sampled::Cpu, &[1, 1, 1, 1, 1]);
-    for (filter, none) in [
-        ("worker", false),
-        ("worker 0", false),
-        ("worker 1", true),
-        ("x", true),
-    ] {
-        assert_eq!(matches_none(&busy, filter), none, "{filter}");
-    }
+fn threads_are_chosen_by_what_they_were_and_what_they_are() {
+    let busy = samples(BUSY, Sampled::Cpu, &[1, 2, 4, 8, 16]);
+    let met = |thread: &str, tids: &[u32]| {
+        let wish = Wish {
+            thread: Some(thread.to_owned()),
+            tids: tids.to_vec(),
+            ..wish(Kind::Cpu)
+        };
+        let samples = profile(&busy, &wish).samples;
+        samples.iter().map(|sample| sample.values[0]).sum::<i64>()
+    };
+    assert_eq!(met("worker", &[]), 8);
+    assert_eq!(met("worker 2", &[4713]), 8);
+    assert_eq!(met("image-*,4799", &[]), 23);
+    assert_eq!(met("nobody", &[]), 0);
 }
 
 fn lines(profile: &Profile, value: usize) -> Vec<String> {

@@ -84,6 +84,7 @@ fn asked(wish: &Wish) -> Value {
         "kind": wish.kind.name(),
         "tree": wish.tree,
         "thread": wish.thread,
+        "tids": wish.tids,
         "rows": wish.rows,
         "full_names": wish.full_names,
         "cores": wish.cores,
@@ -182,10 +183,13 @@ fn read_asked(value: &Value) -> Option<Wish> {
     let (kind, _) = Kind::ALL.into_iter().find(|(_, known)| *known == word)?;
     let rows = value.get("rows").and_then(Value::as_u64);
     let thread = value.get("thread").and_then(Value::as_str);
+    let tids = value.get("tids")?.as_array()?.iter();
+    let tids = tids.map(|tid| u32::try_from(tid.as_u64()?).ok());
     Some(Wish {
         kind,
         tree: value.get("tree")?.as_bool()?,
         thread: thread.map(str::to_owned),
+        tids: tids.collect::<Option<_>>()?,
         rows: rows.and_then(|rows| usize::try_from(rows).ok()),
         full_names: value.get("full_names")?.as_bool()?,
         cores: value.get("cores").and_then(Value::as_f64),
@@ -251,6 +255,7 @@ mod tests {
             kind: Kind::Block,
             rows: Some(15),
             thread: Some("worker".to_owned()),
+            tids: vec![4713],
             cores: Some(1.5),
             ..Wish::default()
         };

@@ -116,7 +116,8 @@ async fn collect(
     })
 }
 
-async fn read(body: Incoming) -> Result<Vec<u8>, Failure> {
+/// A request's whole body.
+pub(super) async fn read(body: Incoming) -> Result<Vec<u8>, Failure> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     let mut late = pin!(rt::sleep(BODY_TIME));

@@ -42,7 +42,9 @@ pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Inco
     match route {
         Route::Redirect(to) => redirect(to),
         Route::Index => page(&peer, &request),
-        Route::Endpoint(endpoint) => serve_endpoint(&peer, ctx, line, endpoint, query).await,
+        Route::Endpoint(endpoint) => {
+            serve_endpoint(&peer, ctx, line, endpoint, query, request).await
+        }
         Route::Command(words) => serve_command(&peer, ctx, &words, &request).await,
         Route::Application(route) if route.level() == Level::Control && !acts(&request) => {
             let text = "this path changes something: it takes the header X-Manhole: 1";
@@ -117,10 +119,17 @@ async fn serve_endpoint(
     ctx: Context,
     line: String,
     endpoint: &'static Endpoint,
-    query: Query,
+    mut query: Query,
+    request: Request<Incoming>,
 ) -> Reply {
     if let Err(failure) = command::refuse_level(endpoint.path, endpoint.level, &ctx) {
         return refused(peer, line, &failure);
+    }
+    if request.method() == Method::POST {
+        match application::read(request.into_body()).await {
+            Ok(body) => query = query.with_body(body),
+            Err(failure) => return refused(peer, line, &failure),
+        }
     }
     let entry = peer.entry(Dialect::Http, line);
     let work = move |sink: &mut dyn Sink| {
@@ -128,7 +137,22 @@ async fn serve_endpoint(
         command::serve(endpoint.path, &ctx, &entry, sink, Style::default(), run);
     };
     let (workers, uid) = (&peer.state.workers, peer.caller.uid);
-    stream(|events| running::spawn(workers, uid, 0, events, work)).await
+    let begin = |events| running::spawn(workers, uid, 0, events, work);
+    stream(begin, endpoint_error).await
+}
+
+/// What is wrong with the parameters of a path that Go's tools know is said in Go's words alone.
+fn endpoint_error(failure: &Failure) -> Reply {
+    match failure.code {
+        Code::Usage | Code::Unknown => bare(failure),
+        _ => error(failure),
+    }
+}
+
+fn bare(failure: &Failure) -> Reply {
+    let lines = std::iter::once(&failure.text).chain(&failure.hints);
+    let text = lines.map(String::as_str).collect::<Vec<_>>().join("\n");
+    plain(failure.code.http_status(), &escape::line(&text))
 }
 
 async fn serve_command(
@@ -160,7 +184,7 @@ async fn serve_command(
     let media = if style.json { "application/json" } else { TEXT };
     let entry = peer.entry_of(Dialect::Http, &call);
     let begin = |events| running::start(call, ctx, style, entry, 0, events);
-    let mut reply = stream(begin).await;
+    let mut reply = stream(begin, error).await;
     if reply.status() == StatusCode::OK
         && !reply.headers().contains_key(header::CONTENT_DISPOSITION)
     {
@@ -187,7 +211,7 @@ fn accepts(headers: &HeaderMap, media: &str) -> bool {
 }
 
 /// Answers with the events of what `begin` starts; the status waits for the first of them.
-async fn stream(begin: impl FnOnce(running::Sender)) -> Reply {
+async fn stream(begin: impl FnOnce(running::Sender), error: fn(&Failure) -> Reply) -> Reply {
     let (sender, mut events) = running::channel();
     begin(sender);
     let (first, media, name, more) = loop {
@@ -272,10 +296,10 @@ pub(super) fn refused(peer: &Peer, line: String, failure: &Failure) -> Reply {
 }
 
 pub(super) fn error(failure: &Failure) -> Reply {
-    let mut text = match failure.text.as_str() {
-        "Unknown profile" => failure.text.clone(),
-        _ => failure.to_string(),
-    };
+    if failure.text == routes::UNKNOWN_PROFILE {
+        return bare(failure);
+    }
+    let mut text = failure.to_string();
     for hint in &failure.hints {
         text.push('\n');
         text.push_str(hint);

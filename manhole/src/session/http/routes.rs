@@ -8,6 +8,9 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// The words of net/http/pprof, which says nothing else: tools look for them.
+pub(super) const UNKNOWN_PROFILE: &str = "Unknown profile";
+
 /// What a path leads to.
 pub(super) enum Route {
     /// The list of everything.
@@ -59,11 +62,10 @@ pub(super) fn find(path: &str, query: &Query, theirs: &Routes) -> Result<Route, 
     if let Some(route) = theirs.find(&path) {
         return Ok(Route::Application(route));
     }
-    let what = match path.starts_with("/debug/pprof/") {
-        // The words of net/http/pprof: tools look for them.
-        true => "Unknown profile".to_owned(),
-        false => format!("{}: no such path", command::shown(&path)),
-    };
+    if path.starts_with("/debug/pprof/") {
+        return Err(Failure::new(Code::Unknown, UNKNOWN_PROFILE));
+    }
+    let what = format!("{}: no such path", command::shown(&path));
     let mut failure = Failure::new(Code::Unknown, what);
     failure.hints.push("these paths are served:".to_owned());
     failure.hints.extend(paths(theirs));
