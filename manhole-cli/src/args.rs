@@ -78,6 +78,10 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Collect everything a console can tell, for reading elsewhere
     Dump(Dump),
+    /// Take a profile, keep it, and open it in go tool pprof where that is installed
+    Pprof(Pprof),
+    /// Take a profile and draw a flame graph of it
+    Flamegraph(Flamegraph),
     /// Show a saved profile, wherever it was taken
     View(View),
     /// Serve a console's HTTP on 127.0.0.1, for go tool pprof, curl and browsers
@@ -167,6 +171,43 @@ pub(crate) struct Dump {
     pub(crate) splay: Option<Duration>,
 }
 
+/// What `pprof` takes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "KIND is cpu, wall, block, mutex, heap, allocs, goroutine, threadcreate, or a profile of the\n\
+    service's own. manhole-cli pprof shop cpu 30 -- -http=:8080"
+)]
+pub(crate) struct Pprof {
+    #[arg(help = TARGET)]
+    pub(crate) target: String,
+    /// Of what
+    pub(crate) kind: String,
+    /// For how long: 10, 30s, 2m
+    #[arg(value_name = "N", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// Where the profile is kept [default: NAME-PID-KIND-TIME.pb.gz]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What go tool pprof is given
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+}
+
+/// What `flamegraph` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flamegraph {
+    #[arg(help = TARGET)]
+    pub(crate) target: String,
+    /// Of what, as for pprof [default: cpu]
+    pub(crate) kind: Option<String>,
+    /// For how long: 10, 30s, 2m
+    #[arg(value_name = "N", value_parser = duration)]
+    pub(crate) time: Option<Duration>,
+    /// Where to, or "-" for standard output [default: NAME-PID-KIND-TIME.svg]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
 /// What `view` takes.
 #[derive(Debug, Args)]
 #[command(
@@ -214,6 +255,11 @@ pub(crate) struct Proxy {
 /// How many lines of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rows(pub(crate) usize);
+
+impl Rows {
+    /// About a screen.
+    pub(crate) const DEFAULT: Self = Self(30);
+}
 
 fn rows(text: &str) -> Result<Rows, String> {
     let number = || text.parse().ok().filter(|rows| *rows > 0);

@@ -12,9 +12,11 @@ mod dump;
 mod exec;
 #[cfg(test)]
 mod fake;
+mod fetch;
 mod interrupt;
 mod list;
 mod plain;
+mod pprof;
 mod profile;
 mod progress;
 mod proxy;
@@ -73,6 +75,8 @@ fn run(command: Command, options: &Options) -> Outcome {
         Command::List { json } => list::list(json, options),
         Command::Exec(exec) => exec::exec(&exec, options),
         Command::Dump(dump) => dump::dump(&dump, options),
+        Command::Pprof(pprof) => pprof::pprof(&pprof, options),
+        Command::Flamegraph(flame) => pprof::flamegraph(&flame, options),
         Command::View(view) => view::view(&view, options),
         Command::Proxy(proxy) => proxy::proxy(&proxy),
         Command::Demo => demo::run(options),

@@ -42,6 +42,11 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> Result<Option<Kind>, Trouble> {
     let _cancels = interrupt::cancels();
+    if manner.out.interactive && wants_profile(words) {
+        let text = "a profile is no sight for a terminal: send it to a file with  > FILE.pb.gz";
+        let usage = Failure::new(Code::Usage, text);
+        return Ok(Some(complain(opened, words, &usage, manner)));
+    }
     if stacks::is_meant(words)
         && !manner.raw
         && let Some(outcome) = by_data(opened, words, manner, out)?
@@ -63,6 +68,13 @@ pub(crate) fn run(
         }
         (Ok(()), Err(lost)) => Err(refusal::explain_door(opened, lost)),
     }
+}
+
+/// Whether what is asked for is bytes, and perhaps long in coming.
+fn wants_profile(words: &[String]) -> bool {
+    let mut pairs = words.windows(2);
+    words.iter().any(|word| word == "--format=pprof")
+        || pairs.any(|pair| pair == ["--format", "pprof"])
 }
 
 /// Asks for data and makes the text here; `None` when the console's own text is to be had instead.
@@ -226,6 +238,27 @@ mod tests {
         check("nope", Some(Kind::Failed), "");
         check("gc run", Some(Kind::Refused), "");
         check("slow", Some(Kind::TimedOut), "");
+    }
+
+    #[test]
+    fn a_profile_is_not_asked_for_when_a_terminal_would_get_it() {
+        let fake = fake::Fake::start("profile", reply);
+        let mut opened = target::open_one(&fake.target()).unwrap();
+        let on_terminal = Manner {
+            out: Terminal {
+                interactive: true,
+                ..Terminal::plain()
+            },
+            ..PLAIN
+        };
+        for line in ["hello --format pprof", "hello --format=pprof 5"] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let ended = run(&mut opened, &words, &on_terminal, &mut io::sink());
+            assert_eq!(ended, Ok(Some(Kind::Usage)), "{line}");
+            // The stand-in knows no such command: into a pipe it is asked for.
+            let ended = run(&mut opened, &words, &PLAIN, &mut io::sink());
+            assert_eq!(ended, Ok(Some(Kind::Failed)), "{line}");
+        }
     }
 
     #[test]

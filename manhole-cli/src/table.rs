@@ -34,6 +34,14 @@ pub(crate) struct Entry {
     pub(crate) args: Vec<Arg>,
 }
 
+impl Entry {
+    /// Whether it answers with a profile when asked to.
+    pub(crate) fn gives_pprof(&self) -> bool {
+        let gives = |arg: &Arg| arg.name == "format" && arg.choices.iter().any(|c| c == "pprof");
+        self.args.iter().any(gives)
+    }
+}
+
 /// An argument of a command.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Arg {

@@ -85,11 +85,8 @@ pub(crate) fn show(
 }
 
 fn picture(found: &Profile, index: usize, out: &Path, title: &str) -> Outcome {
+    refuse_terminal(out)?;
     if out == Path::new("-") {
-        if io::stdout().is_terminal() {
-            let text = "a picture is no sight for a terminal: give a file's name, or send it on";
-            return Err(Trouble::new(Kind::Usage, text));
-        }
         let mut svg = Vec::new();
         profile::draw(found, index, title, &mut svg)?;
         return print(&svg);
@@ -106,4 +103,18 @@ fn picture(found: &Profile, index: usize, out: &Path, title: &str) -> Outcome {
         escape(&out.display().to_string())
     );
     Ok(None)
+}
+
+/// A picture is nothing that a terminal could show.
+///
+/// # Errors
+/// `Usage` when `out` is "-" and that is a terminal.
+pub(crate) fn refuse_terminal(out: &Path) -> Result<(), Trouble> {
+    match out == Path::new("-") && io::stdout().is_terminal() {
+        true => Err(Trouble::new(
+            Kind::Usage,
+            "a picture is no sight for a terminal: give a file's name, or send it on",
+        )),
+        false => Ok(()),
+    }
 }

@@ -1,6 +1,9 @@
 //! Profiles with `manhole-cli`: saved ones, and those that are fetched.
 
-use crate::cli::{CLI, cli, ends_with, word};
+use crate::{
+    cli::{CLI, cli, ends_with, word},
+    service,
+};
 use manhole_tests::{pty::Terminal, scratch::Scratch};
 use std::fs;
 
@@ -115,6 +118,59 @@ fn names_from_a_file_do_not_reach_a_terminal_as_they_are() {
     assert!(terminal.wait().success());
     let picture = ["view", &word(&file), "--flamegraph", "-"];
     let mut terminal = Terminal::start(CLI.as_ref(), &picture, &[]);
+    terminal.expect("no sight for a terminal");
+    assert_eq!(terminal.wait().code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_fetched_is_refused_before_a_file_is_made() {
+    let mut victim = service();
+    let socket = word(&victim.socket());
+    let scratch = Scratch::new();
+    let file = word(&scratch.join("p.pb.gz"));
+    let check = |words: &[&str], code: i32, about: &str| {
+        let outcome = cli(words).run("");
+        ends_with(code, &outcome);
+        assert!(outcome.stderr.contains(about), "{}", outcome.stderr);
+        assert!(!scratch.join("p.pb.gz").exists());
+    };
+    check(
+        &["pprof", &socket, "nope", "-o", &file],
+        1,
+        "Unknown profile",
+    );
+    check(
+        &["pprof", &socket, "../../cmd/env", "-o", &file],
+        1,
+        "Unknown profile",
+    );
+    check(
+        &["pprof", &socket, "cpu", "soon", "-o", &file],
+        2,
+        "is no time",
+    );
+    check(
+        &["pprof", "/nowhere/1.sock", "cpu", "-o", &file],
+        4,
+        "/nowhere/1.sock",
+    );
+    check(
+        &["flamegraph", &socket, "nope", "-o", &file],
+        1,
+        "Unknown profile",
+    );
+}
+
+#[test]
+fn a_terminal_is_not_sent_a_profile_that_took_long_to_make() {
+    let mut victim = service();
+    let socket = word(&victim.socket());
+    let words = ["exec", &socket, "cpu", "300", "--format", "pprof"];
+    let mut terminal = Terminal::start(CLI.as_ref(), &words, &[]);
+    terminal.expect("no sight for a terminal: send it to a file with  > FILE.pb.gz");
+    assert_eq!(terminal.wait().code(), Some(2));
+    let words = ["flamegraph", &socket, "cpu", "300", "-o", "-"];
+    let mut terminal = Terminal::start(CLI.as_ref(), &words, &[]);
     terminal.expect("no sight for a terminal");
     assert_eq!(terminal.wait().code(), Some(2));
 }

@@ -17,7 +17,7 @@ use nix::unistd::geteuid;
 
 use crate::{
     args::{self, Options},
-    interrupt,
+    fetch, interrupt,
     plain::escape,
     progress::Progress,
     refusal,
@@ -86,6 +86,12 @@ fn splay(most: Option<Duration>) {
         let share = f64::from(save::random()) / f64::from(u32::MAX);
         thread::sleep(most.mul_f64(share));
     }
+}
+
+/// The time as a part of a file's name: `20261121T031244Z`.
+pub(crate) fn utc_compact() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    compact(now.map_or(0, |time| time.as_secs()))
 }
 
 fn introduce(opened: &mut Opened) -> Result<About, Trouble> {
@@ -193,10 +199,18 @@ impl Work {
             total: LATEST,
             stop: &|| interrupt::requested() || started.elapsed() > EACH,
         };
-        let result = self.opened.client.collect(&item.words, patience, self.room);
+        let result = match item.words.as_slice() {
+            [word, path] if word == plan::GET => {
+                fetch::get(&self.opened.way, path, patience, self.room, &mut |_| {})
+            }
+            words => {
+                let collected = self.opened.client.collect(words, patience, self.room);
+                collected.map(|(output, _)| output)
+            }
+        };
         let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match result {
-            Ok((output, _)) => {
+            Ok(output) => {
                 if item.words == ["triage"] {
                     self.triage = String::from_utf8_lossy(&output).into_owned();
                 }

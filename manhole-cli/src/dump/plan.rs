@@ -36,8 +36,14 @@ const STACKS: &str = "stacks";
 /// The flag by which a command does without interrupting threads.
 const QUIET: &str = "no-signal";
 
+/// The profile of what threads stand at, which no command gives: it is served over HTTP.
+const GOROUTINE: &str = "goroutine.pb.gz";
+
+/// The word before a path that is asked for instead of a command; no command is written so.
+pub(super) const GET: &str = "GET";
+
 /// The files that every dump has besides its answers.
-const OWN_FILES: [&str; 2] = ["README.txt", "manifest.json"];
+const OWN_FILES: [&str; 3] = ["README.txt", "manifest.json", GOROUTINE];
 
 /// Makes the plan for a caller of this level.
 pub(super) fn plan(table: &[Entry], level: &str) -> Plan {
@@ -50,9 +56,15 @@ pub(super) fn plan(table: &[Entry], level: &str) -> Plan {
         impact: triage.map_or("reads".to_owned(), |entry| entry.impact.clone()),
         cost: String::new(),
     });
+    let profiles = table.iter().any(Entry::gives_pprof);
     for entry in table.iter().filter(|entry| belongs(entry)) {
         match entry.allowed {
-            true => add(&mut plan.items, entry, level),
+            true => {
+                add(&mut plan.items, entry, level);
+                if entry.name == STACKS && profiles {
+                    plan.items.push(goroutine(entry));
+                }
+            }
             false => {
                 let reason = format!("needs level {}, you have {level}", entry.level);
                 plan.missing.push((entry.name.clone(), reason));
@@ -94,7 +106,7 @@ fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
         });
         return;
     }
-    if entry.args.iter().any(gives_pprof) {
+    if entry.gives_pprof() {
         words.extend(["--format", "pprof"].map(str::to_owned));
         items.push(item(format!("{name}.pb.gz"), &words));
         return;
@@ -109,6 +121,17 @@ fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
         words.extend(quiet.then(|| format!("--{QUIET}")));
         words.push("--json".to_owned());
         items.push(item(format!("{name}.json"), &words));
+    }
+}
+
+/// The same look as `stacks`, as a profile.
+fn goroutine(stacks: &Entry) -> Item {
+    Item {
+        file: GOROUTINE.to_owned(),
+        text: None,
+        words: vec![GET.to_owned(), "/debug/pprof/goroutine".to_owned()],
+        impact: stacks.impact.clone(),
+        cost: stacks.cost.clone(),
     }
 }
 
@@ -132,10 +155,6 @@ fn stem(items: &[Item], command: &str) -> String {
         number += 1;
     }
     name
-}
-
-fn gives_pprof(arg: &Arg) -> bool {
-    arg.name == "format" && arg.choices.iter().any(|choice| choice == "pprof")
 }
 
 fn gives_more(arg: &Arg, level: &str) -> bool {
@@ -221,6 +240,7 @@ mod tests {
                 "threads.txt: threads --all",
                 "threads.json: threads --all --json",
                 "stacks.json + stacks.txt: stacks --json",
+                "goroutine.pb.gz: GET /debug/pprof/goroutine",
                 "locks.txt: locks",
                 "locks.json: locks --no-signal --json",
                 "cpu.pb.gz: cpu --format pprof",

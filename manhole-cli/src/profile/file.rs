@@ -36,7 +36,10 @@ pub(crate) fn read(path: &Path) -> Result<Profile, Trouble> {
 }
 
 /// Reads the profile in `bytes`, which are called `name`.
-fn from_bytes(bytes: Vec<u8>, name: &str) -> Result<Profile, Trouble> {
+///
+/// # Errors
+/// `Failed` when they are none.
+pub(crate) fn from_bytes(bytes: Vec<u8>, name: &str) -> Result<Profile, Trouble> {
     let profile = inflate(bytes).and_then(|bytes| match text(&bytes) {
         Some(text) => collapsed::parse(text),
         None => decode::decode(&bytes),

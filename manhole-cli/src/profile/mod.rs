@@ -17,7 +17,7 @@ mod tree;
 mod wire;
 
 pub(crate) use diff::since;
-pub(crate) use file::read;
+pub(crate) use file::{from_bytes, read};
 pub(crate) use flame::draw;
 pub(crate) use top::top;
 pub(crate) use tree::tree;

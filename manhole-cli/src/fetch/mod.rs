@@ -1,0 +1,181 @@
+//! Profiles of a running process: asked for as a command, which tells how far it is, or over HTTP,
+//! where there is no such command.
+
+mod http;
+
+pub(crate) use http::get;
+
+use std::{ops::ControlFlow, path::PathBuf, time::Duration};
+
+use manhole::client::{CallError, Code, Kind, LONGEST, Patience, Piece, Trouble};
+
+use crate::{
+    dump::utc_compact,
+    interrupt,
+    plain::escape,
+    progress::Progress,
+    refusal,
+    table::{self, Entry},
+    target::{Opened, SILENT},
+};
+
+/// The largest profile.
+const CAP: usize = 256 << 20;
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// `cpu`, `wall`, `heap`, `goroutine`, or a profile of the application's.
+    pub(crate) kind: String,
+    /// For how long.
+    pub(crate) time: Option<Duration>,
+}
+
+/// Where a profile comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The answer to a command.
+    Command(Vec<String>),
+    /// What is served at a path.
+    Path(String),
+}
+
+/// Fetches a profile, as the console has it: gzipped.
+///
+/// # Errors
+/// What the console says; `TimedOut` when the user cancelled.
+pub(crate) fn fetch(
+    opened: &mut Opened,
+    wanted: &Wanted,
+    visible: bool,
+    timeout: Option<Duration>,
+) -> Result<Vec<u8>, Trouble> {
+    let _cancels = interrupt::cancels();
+    let table = table::fetch(&mut opened.client, SILENT * 5)
+        .map_err(|error| refusal::explain_door(opened, error))?;
+    let mut progress = Progress::new(visible);
+    let patience = Patience {
+        total: timeout.unwrap_or(LONGEST),
+        stop: &interrupt::requested,
+    };
+    match source(&table, wanted) {
+        Source::Command(words) => command(opened, &words, patience, &mut progress),
+        Source::Path(path) => {
+            let total = wanted.time.unwrap_or_default();
+            let mut meanwhile = |elapsed: Duration| {
+                let done = elapsed.min(total).as_secs_f64().floor();
+                progress.report(done, Some(total.as_secs_f64()), "s");
+            };
+            let fetched = http::get(&opened.way, &path, patience, CAP, &mut meanwhile);
+            progress.clear();
+            fetched.map_err(|error| explain(opened, &[path], error))
+        }
+    }
+}
+
+fn source(table: &[Entry], wanted: &Wanted) -> Source {
+    let Wanted { kind, time } = wanted;
+    if let Some(entry) = table.iter().find(|entry| entry.name == *kind)
+        && entry.gives_pprof()
+    {
+        let seconds = time.map(|time| format!("{}", time.as_secs_f64()) + "s");
+        let words = [kind.clone()].into_iter().chain(seconds);
+        let format = ["--format", "pprof"].map(str::to_owned);
+        return Source::Command(words.chain(format).collect());
+    }
+    let name = if kind == "cpu" { "profile" } else { kind };
+    let seconds = time.map(|time| format!("?seconds={}", time.as_secs_f64().ceil()));
+    let seconds = seconds.unwrap_or_default();
+    Source::Path(format!("/debug/pprof/{}{seconds}", http::quoted(name)))
+}
+
+fn command(
+    opened: &mut Opened,
+    words: &[String],
+    patience: Patience<'_>,
+    progress: &mut Progress,
+) -> Result<Vec<u8>, Trouble> {
+    let (mut output, mut over) = (Vec::new(), false);
+    let result = opened.client.call(words, patience, &mut |piece| {
+        match piece {
+            Piece::Progress { done, total, unit } => progress.report(done, total, unit),
+            Piece::Data { bytes, .. } => {
+                over = output.len() + bytes.len() > CAP;
+                if over {
+                    return ControlFlow::Break(());
+                }
+                output.extend_from_slice(bytes);
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    progress.clear();
+    match result {
+        _ if over => Err(http::over("the profile", CAP).into()),
+        Ok(_) => Ok(output),
+        Err(error) => Err(explain(opened, words, error)),
+    }
+}
+
+fn explain(opened: &mut Opened, words: &[String], error: CallError) -> Trouble {
+    match error {
+        CallError::Failed(failure) if failure.code == Code::Denied => {
+            refusal::explain(opened, words, &failure)
+        }
+        CallError::Failed(failure) if failure.code == Code::Cancelled => {
+            Trouble::new(Kind::TimedOut, "cancelled")
+        }
+        CallError::Failed(failure) => Trouble::from(CallError::Failed(failure)),
+        lost => refusal::explain_door(opened, lost),
+    }
+}
+
+/// What a file is called that the user gave no name: `shop-4711-cpu-20261121T142102Z.pb.gz`. Nothing of
+/// it is the target's choice but letters.
+pub(crate) fn file_name(opened: &mut Opened, kind: &str, extension: &str) -> PathBuf {
+    let name = match opened.hello() {
+        Ok(hello) if !hello.name.is_empty() => hello.name.clone(),
+        _ => "console".to_owned(),
+    };
+    let kind = manhole::client::safe_name(kind);
+    let (pid, time) = (opened.client.pid(), utc_compact());
+    PathBuf::from(format!("{name}-{pid}-{kind}-{time}.{extension}"))
+}
+
+/// `48 KiB`, for people.
+pub(crate) fn size(bytes: usize) -> String {
+    manhole::client::units::bytes(bytes as u64)
+}
+
+/// A path as it may be shown.
+pub(crate) fn shown(path: &std::path::Path) -> String {
+    escape(&path.display().to_string()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: &str, time: Option<f64>, expected: &str) {
+        let wanted = Wanted {
+            kind: kind.to_owned(),
+            time: time.map(Duration::from_secs_f64),
+        };
+        let table = table::parse(table::tests::TABLE).unwrap();
+        let found = match source(&table, &wanted) {
+            Source::Command(words) => words.join(" "),
+            Source::Path(path) => path,
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn commands_come_first_and_everything_else_has_a_path() {
+        check("cpu", None, "cpu --format pprof");
+        check("cpu", Some(1.5), "cpu 1.5s --format pprof");
+        check("heap", None, "/debug/pprof/heap");
+        check("goroutine", Some(1.5), "/debug/pprof/goroutine?seconds=2");
+        check("vars", None, "/debug/pprof/vars");
+        check("open files?/..", None, "/debug/pprof/open%20files%3F%2F..");
+    }
+}
