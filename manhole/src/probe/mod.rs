@@ -11,6 +11,8 @@
 pub(crate) mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod cores;
+#[allow(dead_code)] // until `cpu` is a command
+pub(crate) mod cpu;
 pub(crate) mod env;
 pub(crate) mod fds;
 pub(crate) mod identity;

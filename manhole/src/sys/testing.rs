@@ -36,6 +36,22 @@ pub(crate) fn child_says(check: impl FnOnce() -> bool) -> bool {
     }
 }
 
+/// Runs `body` in a process that has nothing else to do: the test calls itself, by its path and name.
+/// For what a process has only one of, and other tests use as well.
+#[track_caller]
+pub(crate) fn alone(path: &str, name: &str, body: impl FnOnce()) {
+    let path = path.split_once("::").map_or("", |(_, path)| path);
+    let whole = format!("{path}::{name}");
+    let mut arguments = std::env::args();
+    if arguments.any(|it| it == "--exact") && std::env::args().any(|it| it == whole) {
+        return body();
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", &whole]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 passed"), "{whole}: {said}");
+}
+
 /// In a child only: becomes root of a user namespace that knows nobody else, as rootless sandboxes
 /// do. False where the system does not allow that.
 pub(crate) fn become_lonely_root() -> bool {

@@ -33,6 +33,15 @@ impl Calls {
         of_registers(registers, at)
     }
 
+    /// The number of the call that a thread with this program counter has just come back from, as far as
+    /// the code says; `None` when it has made none.
+    pub(in crate::probe) fn behind(&mut self, pc: u64, read: Read<'_>) -> Option<Option<i64>> {
+        match self.at(pc, read)? {
+            SystemCall::Behind(loaded) => Some(loaded.map(i64::from)),
+            SystemCall::Ahead => None,
+        }
+    }
+
     fn at(&mut self, pc: u64, read: Read<'_>) -> Option<SystemCall> {
         if let Some(known) = self.known.get(&pc) {
             return *known;

@@ -32,7 +32,7 @@ pub(in crate::probe) use {
     call::{Calls, of_line},
     on::fill as fill_on,
     take::{no_proc, stopped, unusable},
-    takers::is_wait,
+    takers::{Takers, is_wait},
     tasks::{Buffer, Task, TaskFiles},
     unwind::Unwinder,
 };

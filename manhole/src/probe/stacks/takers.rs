@@ -16,7 +16,7 @@ const FEW: usize = 64;
 /// A program that waits for signals blocks them in its other threads, which inherit that: else they
 /// would be delivered there. So among many threads those are looked at that block less than the leader.
 #[derive(Debug)]
-pub(super) struct Takers {
+pub(in crate::probe) struct Takers {
     leader: u32,
     /// What the leader blocks, as far as it shows.
     usual: u64,
@@ -24,7 +24,7 @@ pub(super) struct Takers {
 }
 
 impl Takers {
-    pub(super) fn new() -> Self {
+    pub(in crate::probe) fn new() -> Self {
         Self {
             leader: std::process::id(),
             usual: 0,
@@ -33,7 +33,7 @@ impl Takers {
     }
 
     /// Whether the thread waits for signals; `line` reads a file of its directory in /proc.
-    pub(super) fn takes(
+    pub(in crate::probe) fn takes(
         &mut self,
         stat: &Stat,
         line: impl Fn(u32, &str) -> Option<String>,

@@ -155,7 +155,7 @@ impl Task {
         }
     }
 
-    fn blocks(&self, signal: i32) -> bool {
+    pub(in crate::probe) fn blocks(&self, signal: i32) -> bool {
         let Some(bit) = u32::try_from(signal)
             .ok()
             .and_then(|signal| signal.checked_sub(1))

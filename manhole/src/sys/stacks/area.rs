@@ -167,6 +167,10 @@ impl Left {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Area(NonNull<Head>);
 
+// SAFETY: the mapping is never unmapped and belongs to no thread; what it holds are atomics, and cells
+// that the protocols of slots and pool give to one thread at a time.
+unsafe impl Send for Area {}
+
 /// The mapping if there is one; what the handler asks.
 #[inline(always)]
 pub(super) fn present() -> Option<Area> {
