@@ -10,13 +10,14 @@ use std::{
 };
 
 /// Programs and the Debian packages that bring them.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("nc", "netcat-openbsd"),
     ("nc.openbsd", "netcat-openbsd"),
     ("ncat", "ncat"),
     ("socat", "socat"),
     ("curl", "curl"),
     ("python3", "python3"),
+    ("go", "golang-go"),
     ("strace", "strace"),
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),

@@ -235,6 +235,18 @@ pub(crate) struct View {
     /// How many lines, or "all"
     #[arg(long, value_name = "N", default_value = "30", value_parser = rows)]
     pub(crate) rows: Rows,
+    /// Without generic arguments, or as they are in the file
+    #[arg(long, value_name = "HOW", default_value = "short")]
+    pub(crate) names: Names,
+}
+
+/// How functions are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    /// Without generic arguments.
+    Short,
+    /// As they are in the file.
+    Full,
 }
 
 /// What `proxy` takes.

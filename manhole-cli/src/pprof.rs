@@ -56,7 +56,14 @@ pub(crate) fn pprof(pprof: &args::Pprof, options: &Options) -> Outcome {
                 false => "; what stands behind -- is for these",
             };
             eprintln!("# neither go tool pprof nor pprof is installed{lost}");
-            view::show(&found, None, Look::Top, Rows::DEFAULT, &kept, options)
+            view::show(
+                &found.shortened(),
+                None,
+                Look::Top,
+                Rows::DEFAULT,
+                &kept,
+                options,
+            )
         }
     }
 }
@@ -136,7 +143,7 @@ pub(crate) fn flamegraph(flame: &args::Flamegraph, options: &Options) -> Outcome
     let visible = Terminal::stderr(options).interactive;
     let bytes = fetch::fetch(&mut opened, &wanted, visible, options.timeout)?;
     let label = opened.label();
-    let found = profile::from_bytes(bytes, &label)?;
+    let found = profile::from_bytes(bytes, &label)?.shortened();
     let title = format!("{} of {label}", wanted.kind);
     view::show(
         &found,

@@ -8,7 +8,7 @@ use std::{
 use manhole::client::{Kind, Trouble};
 
 use crate::{
-    args::{self, Options, Rows},
+    args::{self, Names, Options, Rows},
     display::Screen,
     plain::escape,
     print,
@@ -34,6 +34,9 @@ pub(crate) fn view(view: &args::View, options: &Options) -> Outcome {
     let mut found = profile::read(&view.file)?;
     if let Some(base) = &view.diff {
         found = profile::since(found, &profile::read(base)?)?;
+    }
+    if view.names == Names::Short {
+        found = found.shortened();
     }
     let look = match (&view.flamegraph, view.tree) {
         (Some(out), _) => Look::Flame(out),

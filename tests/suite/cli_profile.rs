@@ -2,9 +2,9 @@
 
 use crate::{
     cli::{CLI, cli, ends_with, word},
-    service,
+    service, setup,
 };
-use manhole_tests::{pty::Terminal, scratch::Scratch};
+use manhole_tests::{peers::Peer, pty::Terminal, scratch::Scratch};
 use std::fs;
 
 /// Collapsed stacks, as flame graph programs have them.
@@ -173,4 +173,147 @@ fn a_terminal_is_not_sent_a_profile_that_took_long_to_make() {
     let mut terminal = Terminal::start(CLI.as_ref(), &words, &[]);
     terminal.expect("no sight for a terminal");
     assert_eq!(terminal.wait().code(), Some(2));
+}
+
+/// The columns of a table: flat, cum and the function, of Go's or of ours.
+fn figures(table: &str) -> Vec<(String, String, String)> {
+    let from = table.find("cum%").expect("a heading");
+    let rows = table[from..].lines().skip(1);
+    let rows = rows.take_while(|line| !line.starts_with("...") && !line.starts_with('#'));
+    let mut figures: Vec<_> = rows
+        .map(|line| {
+            let (numbers, name) = line.split_at(
+                line.find(|c: char| !" .0123456789%".contains(c))
+                    .expect("a name"),
+            );
+            let numbers: Vec<&str> = numbers.split_whitespace().collect();
+            let name = name.trim_end_matches(" (inline)");
+            (
+                numbers[0].to_owned(),
+                numbers[3].to_owned(),
+                name.to_owned(),
+            )
+        })
+        .collect();
+    figures.sort();
+    figures
+}
+
+#[test]
+fn a_profile_is_fetched_kept_and_shown_by_go_and_by_us_alike() {
+    let mut victim = service();
+    victim.tell("sleepers 5");
+    let scratch = Scratch::new();
+    let file = word(&scratch.join("threads.pb.gz"));
+    let socket = word(&victim.socket());
+    let words = ["pprof", &socket, "goroutine", "-o", &file];
+    // Where nobody types, Go's prompt would end at once: its table is shown.
+    let outcome = cli(words).env("HOME", scratch.path()).run("");
+    ends_with(0, &outcome);
+    assert!(
+        outcome.text().contains("Showing nodes accounting for"),
+        "{}",
+        outcome.text()
+    );
+    assert!(
+        outcome.stderr.contains("threads.pb.gz: "),
+        "{}",
+        outcome.stderr
+    );
+    let raw = cli(words.iter().chain(&["--", "-raw"]))
+        .env("HOME", scratch.path())
+        .run("");
+    assert!(raw.text().contains("goroutine/count"), "{}", raw.text());
+
+    let go = Peer::new([
+        "go",
+        "tool",
+        "pprof",
+        "-top",
+        "-nodecount=10000",
+        "-nodefraction=0",
+    ]);
+    let go = go.arg(&file).env("HOME", scratch.path()).run("");
+    let ours = cli(["view", &file, "--names", "full", "--rows", "all"]).run("");
+    ends_with(0, &ours);
+    let (go, ours) = (figures(go.text()), figures(ours.text()));
+    assert!(go.len() > 10, "{go:?}");
+    assert_eq!(ours, go);
+}
+
+#[test]
+fn without_go_the_own_table_is_shown() {
+    let mut victim = service();
+    let scratch = Scratch::new();
+    let file = word(&scratch.join("p.pb.gz"));
+    let words = [
+        "pprof",
+        &word(&victim.socket()),
+        "goroutine",
+        "-o",
+        &file,
+        "--",
+        "-top",
+    ];
+    let outcome = cli(words).env("PATH", scratch.path()).run("");
+    ends_with(0, &outcome);
+    let about = "neither go tool pprof nor pprof is installed; what stands behind -- is for these";
+    assert!(outcome.stderr.contains(about), "{}", outcome.stderr);
+    assert!(
+        outcome.text().starts_with("# goroutine in count of "),
+        "{}",
+        outcome.text()
+    );
+    assert!(
+        outcome.text().contains("  victim::main\n"),
+        "{}",
+        outcome.text()
+    );
+    // A tool that fails is a failure of ours.
+    fs::write(scratch.join("pprof"), "#!/bin/sh\necho \"$@\"; exit 3\n").expect("a file");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(scratch.join("pprof"), open).expect("our own file");
+    let outcome = cli(words).env("PATH", scratch.path()).run("");
+    ends_with(1, &outcome);
+    assert_eq!(outcome.text(), format!("-top {file}\n"));
+}
+
+#[test]
+fn a_flame_graph_is_drawn_of_a_running_process() {
+    let mut victim = service();
+    let scratch = Scratch::new();
+    let file = scratch.join("f.svg");
+    let socket = word(&victim.socket());
+    let outcome = cli(["flamegraph", &socket, "goroutine", "-o", &word(&file)]).run("");
+    ends_with(0, &outcome);
+    let picture = fs::read_to_string(file).expect("a picture");
+    let title = format!("goroutine of victim[{}]", victim.pid());
+    assert!(
+        picture.contains(&title) && picture.contains("victim::main"),
+        "{picture}"
+    );
+}
+
+#[test]
+fn a_file_gets_a_name_of_our_own_where_none_is_given() {
+    let mut victim = setup().install_with("name=../evil");
+    let scratch = Scratch::new();
+    let script = "cd \"$1\"; shift; exec \"$0\" \"$@\"";
+    let shell = Peer::new(["bash", "-c", script, CLI]).arg(scratch.path());
+    let outcome = shell
+        .args(["pprof", &word(&victim.socket()), "goroutine", "--", "-top"])
+        .env("HOME", scratch.path())
+        .run("");
+    ends_with(0, &outcome);
+    let names: Vec<String> = fs::read_dir(scratch.path())
+        .expect("our directory")
+        .flatten()
+        .map(|entry| entry.file_name().into_string().expect("plain letters"))
+        .filter(|name| name.ends_with(".pb.gz"))
+        .collect();
+    let begins = format!("evil-{}-goroutine-2", victim.pid());
+    assert!(
+        names.len() == 1 && names[0].starts_with(&begins),
+        "{names:?}"
+    );
 }

@@ -7,6 +7,7 @@ use crate::{
 use manhole_tests::{
     http::{self, Response},
     peers::Peer,
+    scratch::Scratch,
     users::{self, ALICE, become_user},
     victim::Victim,
     wait,
@@ -407,4 +408,95 @@ fn it_listens_on_loopback_only_and_for_a_console_only() {
         assert_eq!(outcome.text(), "");
     }
     ends_with(4, &cli(["proxy", "/nowhere/1.sock"]).run(""));
+}
+
+/// `go tool pprof`, whose files go to a directory of the test's.
+fn go(scratch: &Scratch, words: &[&str]) -> Peer {
+    Peer::new(["go", "tool", "pprof"])
+        .args(words)
+        .env("HOME", scratch.path())
+        .env("PPROF_TMPDIR", scratch.path())
+}
+
+#[test]
+fn go_tool_pprof_reads_through_it() {
+    let mut victim = service();
+    victim.tell("sleepers 5");
+    let (proxy, scratch) = (Proxy::to(&mut victim), Scratch::new());
+    let url = |path: &str| format!("{}/debug/pprof/{path}", proxy.base);
+    let run = |words: &[&str]| {
+        let outcome = go(&scratch, words).run("");
+        ends_with(0, &outcome);
+        outcome.text().to_owned()
+    };
+    let threads = url("goroutine");
+    let top = run(&["-top", &threads]);
+    assert!(
+        top.contains("Type: goroutine\n") && top.contains("victim::main"),
+        "{top}"
+    );
+    let raw = run(&["-raw", &threads]);
+    assert!(
+        raw.contains("goroutine/count") && raw.contains("victim::main"),
+        "{raw}"
+    );
+    let heap = run(&["-top", "-sample_index=inuse_objects", &url("heap")]);
+    assert!(heap.contains("Type: inuse_objects\n"), "{heap}");
+    let change = run(&["-top", "-diff_base", &threads, &threads]);
+    assert!(
+        change.contains("Showing nodes accounting for 0, 0% of "),
+        "{change}"
+    );
+    let delta = run(&["-top", "-seconds", "1", &threads]);
+    assert!(delta.contains("Duration: 1."), "{delta}");
+    // An error is shown in the console's words.
+    let outcome = go(&scratch, &["-top", &url("nope")]).run("");
+    assert_ne!(outcome.code(), Some(0));
+    assert!(
+        outcome.stderr.contains("404 Not Found - Unknown profile"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn go_tool_pprof_serves_its_pages_from_what_it_fetched_through_it() {
+    let mut victim = service();
+    let (proxy, scratch) = (Proxy::to(&mut victim), Scratch::new());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("a port");
+    drop(free);
+    let url = format!("{}/debug/pprof/goroutine", proxy.base);
+    let http = format!("-http={address}");
+    let mut command = go(&scratch, &["-no_browser", &http, &url]).command();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let server = Ended(command.spawn().expect("go starts"));
+    let page = Peer::new(["curl", "--silent", "--fail"]).arg(format!("http://{address}/ui/top"));
+    let text = wait::until("the page of go tool pprof", || {
+        let outcome = page.run("");
+        (outcome.code() == Some(0)).then(|| outcome.text().to_owned())
+    });
+    assert!(text.contains("victim::main"), "{text}");
+    drop(server);
+}
+
+/// A process that is killed with its children when it is dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // `go tool` starts the tool as a child of its own.
+        let children = format!("/proc/{0}/task/{0}/children", self.0.id());
+        for pid in std::fs::read_to_string(children)
+            .unwrap_or_default()
+            .split_whitespace()
+        {
+            let _ = Command::new("kill").arg(pid).status(); // it may have ended
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -22,7 +22,9 @@ pub(crate) use flame::draw;
 pub(crate) use top::top;
 pub(crate) use tree::tree;
 
-use manhole::client::{Kind, Trouble};
+use std::collections::HashMap;
+
+use manhole::client::{Kind, Trouble, names::short};
 
 use crate::plain::escape;
 
@@ -75,6 +77,30 @@ impl Stack {
 }
 
 impl Profile {
+    /// The same with names as the console shortens them; functions that differ in their generic
+    /// arguments alone become one.
+    #[must_use]
+    pub(crate) fn shortened(mut self) -> Self {
+        let mut places: HashMap<String, u32> = HashMap::new();
+        let mut names = Vec::new();
+        let moved: Vec<u32> = self
+            .names
+            .iter()
+            .map(|name| {
+                let name = short(name, true);
+                *places.entry(name).or_insert_with_key(|name| {
+                    names.push(name.clone());
+                    (names.len() - 1) as u32
+                })
+            })
+            .collect();
+        for frame in self.stacks.iter_mut().flat_map(|stack| &mut stack.frames) {
+            *frame = moved.get(*frame as usize).copied().unwrap_or(*frame);
+        }
+        self.names = names;
+        self
+    }
+
     /// The place of the sample type that is called `wanted`, or of the default.
     ///
     /// # Errors
@@ -182,6 +208,14 @@ mod tests {
         assert_eq!(profile.index(Some("samples")), Ok(0));
         let trouble = profile.index(Some("heap")).unwrap_err();
         assert_eq!(trouble.details, ["it has samples, cpu"]);
+    }
+
+    #[test]
+    fn functions_that_differ_in_generic_arguments_become_one() {
+        let profile = sample("main;f::<u8> 1\nmain;<T as shop::X<u8>>::f;f::<u16> 2").shortened();
+        assert_eq!(profile.names, ["f", "main", "shop::X::f"]);
+        let stacks: Vec<&[u32]> = profile.stacks.iter().map(|stack| &*stack.frames).collect();
+        assert_eq!(stacks, [&[0, 1][..], &[0, 2, 1]]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use crate::{
 pub mod names {
     pub use crate::{
         model::stack::{Dump, Frame, Function, Lines, Module, Names, Symbols, ThreadStack},
-        names::{Files, Wanted, name, open_file},
+        names::{Files, Wanted, name, open_file, short},
     };
 }
 
