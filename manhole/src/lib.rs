@@ -76,6 +76,7 @@ pub use app::{
     label::{Labelled, label},
     reclaim::on_reclaim,
     routes::{Request, Response},
+    thread_guard::{ThreadGuard, thread_guard},
     vars,
 };
 pub use client::client;

@@ -13,6 +13,7 @@ pub(crate) mod messages;
 pub(crate) mod reclaim;
 pub(crate) mod relay;
 pub(crate) mod routes;
+pub(crate) mod thread_guard;
 pub(crate) mod threads;
 pub mod vars;
 

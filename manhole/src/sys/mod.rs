@@ -29,7 +29,6 @@ pub(crate) mod sched;
 #[cfg(test)]
 pub(crate) mod short_of_memory;
 pub(crate) mod signals;
-#[allow(dead_code)] // samples: until `cpu` is a command
 pub(crate) mod stacks;
 pub(crate) mod table;
 #[cfg(test)]

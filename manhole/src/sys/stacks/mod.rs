@@ -26,11 +26,8 @@ mod value;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-#[allow(unused_imports)] // until `cpu` is a command
 pub(crate) use guards::{Guard, guard};
-#[allow(unused_imports)] // until `cpu` is a command
 pub(crate) use sampling::{Sample, Sampling};
-#[allow(unused_imports)] // until `cpu` is a command
 pub(crate) use timers::{Clock, Timer};
 
 #[cfg(target_arch = "aarch64")]
