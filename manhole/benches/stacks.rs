@@ -40,6 +40,9 @@ struct Score {
     pauses: Figures,
 }
 
+/// The first contestant, asking a program that has no debug information.
+const PLAIN: &str = "stacks, without debug information";
+
 /// A contestant: its name, how to have the stacks of a process, and how many rounds are for one of
 /// ours.
 type Contestant = (&'static str, fn(&Target) -> Option<Duration>, u64);
@@ -124,6 +127,7 @@ fn contest() {
                 }
             }
         }
+        plain(threads, &mut table, &scores);
         let [whole, look] = [0, 1].map(|at: usize| scores[at].times.median());
         for ((name, ..), score) in CONTESTANTS.iter().zip(&scores) {
             if score.times.is_empty() {
@@ -143,6 +147,30 @@ fn contest() {
     table.print();
 }
 
+/// The row of [`PLAIN`].
+fn plain(threads: usize, table: &mut Table, scores: &[Score]) {
+    let Some(service) = Service::start_stripped(&threads.to_string()) else {
+        return;
+    };
+    let (mut service, target) = ready(service);
+    let mut score = Score::default();
+    for _ in 0..setting("MANHOLE_BENCH_ROUNDS", 15) {
+        ask(&mut service);
+        score.times.add(ours(&target, "stacks").unwrap());
+        score.pauses.add(Duration::from_nanos(ask(&mut service)));
+    }
+    let to = |other: &Score| format!("{:.2}", score.times.median() / other.times.median());
+    table.row([
+        threads.to_string(),
+        PLAIN.to_owned(),
+        nanos(score.times.median()),
+        nanos(score.times.quantile(90.0)),
+        to(&scores[0]),
+        to(&scores[1]),
+        nanos(score.pauses.median()),
+    ]);
+}
+
 /// The longest pause since it was asked before, in nanoseconds.
 fn ask(service: &mut Service) -> u64 {
     service.go();
@@ -152,7 +180,10 @@ fn ask(service: &mut Service) -> u64 {
 /// A service with so many threads, each come to rest, that was looked at once: symbols are read then
 /// for the first time.
 fn start(threads: usize) -> (Service, Target) {
-    let mut service = Service::start(&threads.to_string());
+    ready(Service::start(&threads.to_string()))
+}
+
+fn ready(mut service: Service) -> (Service, Target) {
     let socket = service.line();
     let pid = service.pid().to_string();
     let target = Target { pid, socket };

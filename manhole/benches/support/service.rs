@@ -21,6 +21,20 @@ impl Service {
         Self::start_in(role, fresh_dir())
     }
 
+    /// The same, of a copy of this program without debug information; `None` without binutils' strip.
+    #[allow(dead_code, reason = "one benchmark asks for it")]
+    pub fn start_stripped(role: &str) -> Option<Self> {
+        let dir = fresh_dir();
+        let copy = dir.join("stripped");
+        let mut strip = Command::new("strip");
+        strip.arg("--strip-debug").arg("-o").arg(&copy);
+        let stripped = strip.arg(std::env::current_exe().unwrap()).status();
+        stripped.ok().filter(|status| status.success())?;
+        let mut command = Command::new(copy);
+        command.args(["--role", role]);
+        Some(Self::run(command, dir))
+    }
+
     /// The same with a given directory.
     pub fn start_in(role: &str, dir: PathBuf) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
