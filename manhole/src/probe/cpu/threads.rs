@@ -28,6 +28,9 @@ const AGAIN_NS: u64 = 1_000_000_000;
 const AGAIN: usize = 128;
 /// Threads that are followed, 150 bytes each, and threads that are remembered by name, 60 bytes each.
 const MOST: usize = 32_768;
+/// How often in a row a thread must be seen to block the signal. One that is in a handler does for a
+/// moment, and it is at ticks, when signals come, that threads lose their core.
+const SURELY: u8 = 3;
 const MOST_PEOPLE: usize = 32_768;
 
 /// Who a thread is, also when it is gone.
@@ -46,8 +49,11 @@ struct Followed {
     /// Place among the people, once it was met.
     person: Option<u32>,
     name: String,
+    /// 0: it left a sample before it was looked at.
     start_ticks: u64,
     cover: Cover,
+    /// How often in a row it was seen to block the signal, or got no timer.
+    refused: u8,
 }
 
 /// What tells how much processor time a thread uses.
@@ -76,6 +82,8 @@ pub(super) struct Threads {
     pub met: usize,
     takers: Takers,
     leader: u32,
+    /// Timers as of the last list, and the most there may be.
+    timers: usize,
     most_timers: usize,
     looked_ns: u64,
     listed_ns: u64,
@@ -100,6 +108,7 @@ impl Threads {
             met: 0,
             takers: Takers::new(),
             leader: std::process::id(),
+            timers: 0,
             // Each timer counts as a pending signal of the user's, of which the service may need some.
             most_timers: usize::try_from(pending / 2).unwrap_or(MOST).min(MOST),
             looked_ns: 0,
@@ -139,8 +148,11 @@ impl Threads {
         let present = present()?;
         self.followed.retain(|tid, _| present.contains(tid));
         self.own.retain(|tid, _| present.contains(tid));
+        let timers = self.followed.values();
+        let timers = timers.filter(|it| matches!(it.cover, Cover::Timer(_)));
+        self.timers = timers.count();
         let is_new = |tid: &&u32| match self.followed.get(tid) {
-            Some(known) => matches!(known.cover, Cover::Nothing),
+            Some(known) => known.is_bare(),
             None => !self.own.contains_key(tid),
         };
         // The main thread first: what it blocks tells who else may wait for signals.
@@ -167,7 +179,8 @@ impl Threads {
             return;
         }
         let known = self.followed.remove(&tid);
-        let same = known.filter(|known| known.start_ticks == task.stat.start_ticks);
+        let start = task.stat.start_ticks;
+        let same = known.filter(|known| [0, start].contains(&known.start_ticks));
         if same.is_none() {
             self.met += 1;
         }
@@ -175,7 +188,12 @@ impl Threads {
             return;
         }
         let cover = self.cover(&task, files, sampling, signal);
+        let before = same.as_ref().map_or(0, |known| known.refused);
         let followed = Followed {
+            refused: match cover {
+                Cover::Blocks | Cover::Nothing => before.saturating_add(1),
+                Cover::Timer(_) | Cover::Guard => 0,
+            },
             person: same.and_then(|known| known.person),
             name: task.stat.name,
             start_ticks: task.stat.start_ticks,
@@ -193,13 +211,14 @@ impl Threads {
         if sampling.is_guarded(tid) {
             return Cover::Guard;
         }
-        let timers = self.followed.values();
-        let timers = timers.filter(|it| matches!(it.cover, Cover::Timer(_)));
-        if timers.count() >= self.most_timers {
+        if self.timers >= self.most_timers {
             return Cover::Nothing;
         }
         match sampling.timer(Clock::Thread(tid)) {
-            Ok(timer) => Cover::Timer(timer),
+            Ok(timer) => {
+                self.timers += 1;
+                Cover::Timer(timer)
+            }
             Err(_) => Cover::Nothing,
         }
     }
@@ -223,12 +242,20 @@ impl Threads {
             let Some(task) = task(tid, &files) else {
                 continue;
             };
-            let Some(known) = self.followed.get(&tid) else {
+            let Some(known) = self.followed.get_mut(&tid) else {
                 continue;
             };
+            let blocks = task.blocks(signal);
             let fits = match known.cover {
-                Cover::Timer(_) => !task.blocks(signal),
-                Cover::Blocks => task.blocks(signal),
+                Cover::Timer(_) if blocks => {
+                    known.refused = known.refused.saturating_add(1);
+                    known.refused < SURELY
+                }
+                Cover::Timer(_) => {
+                    known.refused = 0;
+                    true
+                }
+                Cover::Blocks => blocks,
                 Cover::Guard => sampling.is_guarded(tid),
                 Cover::Nothing => false,
             };
@@ -243,6 +270,7 @@ impl Threads {
     pub(super) fn drop_timers(&mut self) {
         for known in self.followed.values_mut() {
             known.cover = Cover::Nothing;
+            known.refused = 0;
         }
         (self.looked_ns, self.newest) = (0, None);
     }
@@ -261,6 +289,7 @@ impl Threads {
                 name: String::new(),
                 start_ticks: 0,
                 cover: Cover::Nothing,
+                refused: 0,
             }
         });
         match &followed.cover {
@@ -339,6 +368,14 @@ impl Threads {
     pub(super) fn somebody_blocks(&self) -> bool {
         let blocks = |known: &Followed| matches!(known.cover, Cover::Blocks);
         self.followed.values().any(blocks)
+    }
+}
+
+impl Followed {
+    /// Whether it is worth another look when the threads are listed.
+    fn is_bare(&self) -> bool {
+        let bare = matches!(self.cover, Cover::Blocks | Cover::Nothing);
+        bare && self.refused < SURELY
     }
 }
 
