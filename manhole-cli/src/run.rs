@@ -122,7 +122,8 @@ fn by_data(
     stacks::improve(&mut found, opened, &mut progress);
     progress.clear();
     if interrupt::requested() {
-        let failure = Failure::new(Code::Cancelled, "stacks: cancelled");
+        let command = words.first().map_or("", String::as_str);
+        let failure = Failure::new(Code::Cancelled, format!("{command}: cancelled"));
         return Ok(Some(Some(complain(opened, &words, &failure, manner))));
     }
     let mut screen = Screen::new(out, manner.out);

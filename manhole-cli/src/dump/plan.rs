@@ -30,6 +30,9 @@ pub(super) struct Plan {
 /// Answers that say nothing about the process.
 const POINTLESS: [&str; 4] = ["help", "quit", "commands", "triage"];
 
+/// Profiles that are a part of another: of `wall`, which shows the same waits.
+const PARTS: [&str; 2] = ["block", "mutex"];
+
 /// The command whose text is made here from its data.
 const STACKS: &str = "stacks";
 
@@ -81,7 +84,8 @@ fn belongs(entry: &Entry) -> bool {
     let complete = !entry.args.iter().any(|arg| arg.required);
     harmless
         && ours
-        && !entry.stream
+        && (!entry.stream || entry.gives_pprof())
+        && !PARTS.contains(&entry.name.as_str())
         && complete
         && entry.level != "control"
         && !POINTLESS.contains(&entry.name.as_str())
@@ -204,7 +208,16 @@ mod tests {
                 &[arg(QUIET, "flag")],
             ),
             entry("locks", "view", "signals threads", &[arg(QUIET, "flag")]),
-            entry("cpu", "inspect", "signals threads", &[format]),
+            Entry {
+                stream: true,
+                ..entry(
+                    "cpu",
+                    "inspect",
+                    "signals threads",
+                    std::slice::from_ref(&format),
+                )
+            },
+            entry("mutex", "inspect", "signals threads", &[format]),
             entry("memory deep", "view", "pauses", &[]),
             entry("gc run", "control", "changes", &[]),
             Entry {

@@ -15,6 +15,7 @@ use crate::{
     plain::escape,
     progress::Progress,
     refusal,
+    stacks::{self, Found},
     table::{self, Entry},
     target::{Opened, SILENT},
 };
@@ -34,7 +35,10 @@ pub(crate) struct Wanted {
 /// Where a profile comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The answer to a command.
+    /// The answer to a command that samples: it is asked for data, so that what has no name in the
+    /// process can get one here.
+    Samples(Vec<String>),
+    /// The answer to another command.
     Command(Vec<String>),
     /// What is served at a path.
     Path(String),
@@ -59,7 +63,8 @@ pub(crate) fn fetch(
         stop: &interrupt::requested,
     };
     match source(&table, wanted) {
-        Source::Command(words) => command(opened, &words, patience, &mut progress),
+        Source::Samples(words) => samples(opened, &words, patience, &mut progress),
+        Source::Command(words) => command(opened, &words, patience, &mut progress, CAP),
         Source::Path(path) => {
             let total = wanted.time.unwrap_or_default();
             let mut meanwhile = |elapsed: Duration| {
@@ -79,9 +84,11 @@ fn source(table: &[Entry], wanted: &Wanted) -> Source {
         && entry.gives_pprof()
     {
         let seconds = time.map(|time| format!("{}", time.as_secs_f64()) + "s");
-        let words = [kind.clone()].into_iter().chain(seconds);
-        let format = ["--format", "pprof"].map(str::to_owned);
-        return Source::Command(words.chain(format).collect());
+        let words: Vec<String> = [kind.clone()].into_iter().chain(seconds).collect();
+        return match stacks::SAMPLERS.contains(&kind.as_str()) {
+            true => Source::Samples(words),
+            false => Source::Command(as_file(&words)),
+        };
     }
     let name = if kind == "cpu" { "profile" } else { kind };
     let seconds = time.map(|time| format!("?seconds={}", time.as_secs_f64().ceil()));
@@ -89,18 +96,62 @@ fn source(table: &[Entry], wanted: &Wanted) -> Source {
     Source::Path(format!("/debug/pprof/{}{seconds}", http::quoted(name)))
 }
 
-fn command(
+/// The same question, for a profile as a file.
+fn as_file(words: &[String]) -> Vec<String> {
+    let format = ["--format", "pprof"].map(str::to_owned);
+    words.iter().cloned().chain(format).collect()
+}
+
+/// A profile made here from samples. Where their data makes no sense to this version, or is too much,
+/// the console makes it.
+fn samples(
     opened: &mut Opened,
     words: &[String],
     patience: Patience<'_>,
     progress: &mut Progress,
 ) -> Result<Vec<u8>, Trouble> {
+    let question = stacks::question(words);
+    let found = match answer(opened, &question, patience, progress, stacks::CAP) {
+        Ok(output) => Found::parse(&output),
+        Err(CallError::Failed(failure)) if failure.code == Code::Truncated => None,
+        Err(error) => return Err(explain(opened, words, error)),
+    };
+    let profile = found.and_then(|mut found| {
+        stacks::improve(&mut found, opened, progress);
+        progress.clear();
+        found.profile()
+    });
+    match profile {
+        Some(profile) => Ok(profile),
+        None => command(opened, &as_file(words), patience, progress, CAP),
+    }
+}
+
+fn command(
+    opened: &mut Opened,
+    words: &[String],
+    patience: Patience<'_>,
+    progress: &mut Progress,
+    cap: usize,
+) -> Result<Vec<u8>, Trouble> {
+    let answered = answer(opened, words, patience, progress, cap);
+    answered.map_err(|error| explain(opened, words, error))
+}
+
+/// The whole answer to a command, with progress.
+fn answer(
+    opened: &mut Opened,
+    words: &[String],
+    patience: Patience<'_>,
+    progress: &mut Progress,
+    cap: usize,
+) -> Result<Vec<u8>, CallError> {
     let (mut output, mut over) = (Vec::new(), false);
     let result = opened.client.call(words, patience, &mut |piece| {
         match piece {
             Piece::Progress { done, total, unit } => progress.report(done, total, unit),
             Piece::Data { bytes, .. } => {
-                over = output.len() + bytes.len() > CAP;
+                over = output.len() + bytes.len() > cap;
                 if over {
                     return ControlFlow::Break(());
                 }
@@ -111,9 +162,8 @@ fn command(
     });
     progress.clear();
     match result {
-        _ if over => Err(http::over("the profile", CAP).into()),
-        Ok(_) => Ok(output),
-        Err(error) => Err(explain(opened, words, error)),
+        _ if over => Err(http::over("the profile", cap)),
+        result => result.map(|_| output),
     }
 }
 
@@ -164,6 +214,7 @@ mod tests {
         let table = table::parse(table::tests::TABLE).unwrap();
         let found = match source(&table, &wanted) {
             Source::Command(words) => words.join(" "),
+            Source::Samples(words) => format!("samples: {}", words.join(" ")),
             Source::Path(path) => path,
         };
         assert_eq!(found, expected);
@@ -171,8 +222,8 @@ mod tests {
 
     #[test]
     fn commands_come_first_and_everything_else_has_a_path() {
-        check("cpu", None, "cpu --format pprof");
-        check("cpu", Some(1.5), "cpu 1.5s --format pprof");
+        check("cpu", None, "samples: cpu");
+        check("cpu", Some(1.5), "samples: cpu 1.5s");
         check("heap", None, "/debug/pprof/heap");
         check("goroutine", Some(1.5), "/debug/pprof/goroutine?seconds=2");
         check("vars", None, "/debug/pprof/vars");

@@ -1,4 +1,5 @@
-//! `stacks`, with names from the binary on this host where the process has only some.
+//! `stacks`, `cpu`, `wall`, `block` and `mutex`, with names from the binary on this host where the
+//! process has only some.
 //!
 //! The console is asked once, for data: threads are not interrupted twice. What it could not or would
 //! not find out, lines and inlined functions above all, is read here, and then the library's own code
@@ -21,10 +22,28 @@ pub(crate) const CAP: usize = 48 << 20;
 /// Where the names are from, for the line that says what is looked at.
 const FROM_HERE: &str = "from the binary on this host";
 
-/// Whether `words` ask for stacks as people read them.
+/// The commands that sample: each answers with stacks and what was counted there.
+pub(crate) const SAMPLERS: [&str; 4] = ["cpu", "wall", "block", "mutex"];
+
+/// Whether `words` ask for stacks, or for samples, as people read them.
 pub(crate) fn is_meant(words: &[String]) -> bool {
-    let json = |word: &String| word == "--json";
-    words.first().is_some_and(|word| word == "stacks") && !words.iter().any(json)
+    let Some((command, rest)) = words.split_first() else {
+        return false;
+    };
+    let known = command == "stacks" || SAMPLERS.contains(&command.as_str());
+    known && !rest.iter().any(|word| word == "--json") && is_for_people(rest)
+}
+
+/// Whether what is asked for, if anything, is a table or a tree.
+fn is_for_people(words: &[String]) -> bool {
+    let formats = words.iter().enumerate().filter_map(|(at, word)| {
+        let inline = word.strip_prefix("--format=");
+        let behind = || words.get(at + 1).map_or("", String::as_str);
+        inline.or_else(|| (word == "--format").then(behind))
+    });
+    formats
+        .into_iter()
+        .all(|format| matches!(format, "top" | "tree"))
 }
 
 /// The same question, for data.
@@ -38,13 +57,14 @@ pub(crate) fn question(words: &[String]) -> Vec<String> {
 /// Adds what can be read here to the names of `found`; what it knows better stays. Where nothing can
 /// be read it is as it was.
 pub(crate) fn improve(found: &mut Found, opened: &Opened, progress: &mut Progress) {
-    if !is_poor(&found.dump) {
+    let dump = found.what.dump_mut();
+    if !is_poor(dump) {
         return;
     }
-    let before = found.dump.names.clone();
+    let before = dump.names.clone();
     let pid = opened.client.pid();
-    let read = symbolize::symbolize(&mut found.dump, pid, progress, &interrupt::requested);
-    if read.is_ok() && is_better(&found.dump.names, &before) {
+    let read = symbolize::symbolize(dump, pid, progress, &interrupt::requested);
+    if read.is_ok() && is_better(&dump.names, &before) {
         found.source = Some(FROM_HERE);
     }
 }
@@ -99,6 +119,13 @@ mod tests {
         check("stacks", true);
         check("stacks --full --thread 7", true);
         check("stacks --json", false);
+        check("cpu 5 --thread worker", true);
+        check("wall --format tree", true);
+        check("mutex --format=top 5", true);
+        check("cpu --format pprof", false);
+        check("cpu --format=collapsed", false);
+        check("cpu --format", false);
+        check("cpu --json", false);
         check("threads", false);
         check("", false);
         assert_eq!(
@@ -110,7 +137,7 @@ mod tests {
     #[test]
     fn names_are_looked_for_where_some_are_missing() {
         let with = |lines| {
-            let mut dump = found().dump;
+            let mut dump = found().what.dump().clone();
             dump.names.lines = lines;
             dump
         };

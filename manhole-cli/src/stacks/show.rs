@@ -4,11 +4,11 @@
 use std::io;
 
 use manhole::client::{
-    End, Severity,
+    End, Severity, samples,
     stacks::{self, Answer, Block, TextStyle, Tone},
 };
 
-use super::Found;
+use super::{Found, parse::What};
 use crate::{display::Screen, terminal::Paint};
 
 /// The text as the console would have sent it.
@@ -23,7 +23,7 @@ pub(crate) fn text(found: Found) -> String {
 pub(crate) fn print(found: Found, screen: &mut Screen<'_>) -> io::Result<()> {
     let shown = shown(found);
     for (at, line) in shown.text.lines().enumerate() {
-        let (paint, may_cut) = shown.manner(at);
+        let (paint, may_cut) = shown.manner(at, line);
         screen.line(line, paint, may_cut)?;
     }
     screen.end(&End {
@@ -42,7 +42,10 @@ struct Shown {
 }
 
 fn shown(found: Found) -> Shown {
-    let answer = stacks::answer(found.dump, found.asked, found.source);
+    let answer = match found.what {
+        What::Stacks(dump, asked) => stacks::answer(dump, asked, found.source),
+        What::Samples(samples, wish) => samples::answer(*samples, wish, found.source),
+    };
     let about = answer.about.as_deref().unwrap_or_default();
     let mut text = stacks::provenance_line(&found.provenance, about, true);
     let _ = stacks::body(&answer, TextStyle::default(), &mut text); // a text takes everything
@@ -69,7 +72,7 @@ fn tones(answer: &Answer) -> Vec<Tone> {
 
 impl Shown {
     /// How line `at` is to be printed, and whether it may be cut at the edge of the screen.
-    fn manner(&self, at: usize) -> (Option<Paint>, bool) {
+    fn manner(&self, at: usize, line: &str) -> (Option<Paint>, bool) {
         // The provenance, the verdict, an empty line, the rows, and what closes it.
         let verdict = usize::from(self.verdict.is_some());
         let row = at.checked_sub(2 + verdict);
@@ -80,7 +83,8 @@ impl Shown {
             (_, Some(Tone::Folded)) => (Some(Paint::Dim), true),
             (_, Some(_)) => (None, true),
             (_, None) if row.is_none() => (None, false),
-            (_, None) => (Some(Paint::Dim), false),
+            (_, None) if line.starts_with('#') => (Some(Paint::Dim), false),
+            (_, None) => (None, true),
         }
     }
 }

@@ -71,15 +71,16 @@ pub mod stacks {
     };
 }
 
-/// Samples as data, and how the process itself would show them.
+/// Samples as data, and how the process itself would show them or write them to a file.
 #[doc(hidden)]
 pub mod samples {
     pub use crate::{
-        fold::profile::answer,
+        fold::profile::{answer, profile},
         model::{
             samples::{Samples, from_json},
             wish::Wish,
         },
+        render::pprof::render,
     };
 }
 

@@ -15,7 +15,7 @@ use crate::model::{
 use std::collections::BTreeMap;
 
 /// What `wish` asks for of `samples`; `remarks` go into its comments.
-pub(crate) fn profile(samples: &Samples, wish: &Wish) -> Profile {
+pub fn profile(samples: &Samples, wish: &Wish) -> Profile {
     let report = &samples.report;
     let mut maker = Maker::new(&samples.dump);
     let mut total = super::walk::Walk::default();
