@@ -19,17 +19,18 @@ pub fn advice(names: &Names) -> Option<String> {
              build with   [profile.release] strip = \"none\""
                 .to_owned(),
         ),
-        Symbols::Known | Symbols::NotRead => of_lines(names.lines),
+        Symbols::Known | Symbols::NotRead => of_lines(names.lines, names.legacy),
     }
 }
 
-fn of_lines(lines: Lines) -> Option<String> {
+fn of_lines(lines: Lines, legacy: bool) -> Option<String> {
     match lines {
         Lines::Known | Lines::NotRead => None,
         Lines::Some => Some(
             "time ran out for some inlined functions and lines: stacks --lines, manhole-cli on this host"
                 .to_owned(),
         ),
+        Lines::Absent if !legacy => Some(format!("inlined functions and lines: build with   {DEBUG}")),
         Lines::Absent => Some(format!(
             "inlined functions and lines: build with   {DEBUG}\n\
              or some of their names:     build with   {MANGLING}"
@@ -71,6 +72,7 @@ mod tests {
             let names = Names {
                 symbols,
                 lines,
+                legacy: true,
                 ..Names::default()
             };
             let advice = advice(&names).unwrap_or_default();
@@ -96,6 +98,20 @@ mod tests {
             Symbols::Known,
             dear(12_000_000_000, 2 << 30),
             "(12 s, 2048 MiB",
+        );
+    }
+
+    #[test]
+    fn a_program_that_has_the_newer_mangling_is_not_told_to_have_it() {
+        let names = Names {
+            symbols: Symbols::Known,
+            lines: Lines::Absent,
+            ..Names::default()
+        };
+        let advice = advice(&names).unwrap();
+        assert!(
+            advice.contains(DEBUG) && !advice.contains(MANGLING),
+            "{advice}"
         );
     }
 }

@@ -109,6 +109,8 @@ fn addresses(dump: &Dump) -> BTreeMap<u32, Vec<u64>> {
 /// Stacks that threads share are named once and shared again.
 fn fill(dump: &mut Dump, named: &BTreeMap<u32, Named>) {
     let (mut with, mut without) = (0, 0);
+    let modules = &dump.modules;
+    let mut legacy = false;
     let mut done: BTreeMap<usize, Arc<[Frame]>> = BTreeMap::new();
     for thread in &mut dump.threads {
         let old = Arc::as_ptr(&thread.frames).addr();
@@ -126,8 +128,19 @@ fn fill(dump: &mut Dump, named: &BTreeMap<u32, Named>) {
         let count = thread.frames.iter().filter(nameless).count();
         without += count;
         with += thread.frames.len() - count;
+        legacy = legacy || thread.frames.iter().any(|frame| is_legacy(frame, modules));
     }
     (dump.names.named, dump.names.unnamed) = (with, without);
+    dump.names.legacy = legacy;
+}
+
+fn is_legacy(frame: &Frame, modules: &[Module]) -> bool {
+    let module = frame.module.and_then(|at| modules.get(at as usize));
+    let mut symbols = frame
+        .functions
+        .iter()
+        .filter_map(|it| it.mangled.as_deref());
+    module.is_some_and(|module| module.binary) && symbols.any(|symbol| symbol.starts_with("_ZN"))
 }
 
 fn put(frame: &mut Frame, named: &BTreeMap<u32, Named>) {

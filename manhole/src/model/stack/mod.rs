@@ -191,6 +191,8 @@ pub struct Names {
     pub symbols: Symbols,
     /// Whether lines and inlined functions were added.
     pub lines: Lines,
+    /// Whether functions of the binary have symbols in Rust's older mangling, which leaves types out.
+    pub legacy: bool,
 }
 
 /// Whether the binary has a symbol table.

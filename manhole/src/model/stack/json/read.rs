@@ -41,12 +41,14 @@ pub fn from_json(data: &Value) -> Read<Dump> {
     let frames = list(data, "frames", FRAMES)?;
     let frames = frames.iter().map(|value| frame(value, modules.len()));
     let frames = Shared(frames.collect::<Read<_>>()?);
-    let threads = list(data, "threads", THREADS)?.iter();
-    let threads = threads.chain(list(data, "others", THREADS)?);
+    let others = list(data, "others", THREADS)?;
+    let threads = list(data, "threads", THREADS)?.iter().chain(others);
     let mut room = MEMORY;
     let mut read = |value| thread(value, &frames, &mut room);
     let mut threads: Vec<ThreadStack> = threads.map(&mut read).collect::<Read<_>>()?;
-    order::sort_by_key(&mut threads, |thread| thread.tid);
+    if !others.is_empty() {
+        order::sort_by_key(&mut threads, |thread| thread.tid);
+    }
     let crates = list(data, "app_crates", CRATES)?;
     Ok(Dump {
         taken_unix_ns: number(data, "taken_unix_ns")?,
@@ -193,6 +195,7 @@ fn names(data: &Fields) -> Read<Names> {
         unnamed: number(fields, "unnamed")?,
         symbols: choice(fields, "symbols", &SYMBOLS)?,
         lines,
+        legacy: flag(fields, "legacy")?,
     })
 }
 

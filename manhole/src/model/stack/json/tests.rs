@@ -75,6 +75,7 @@ fn dump() -> Dump {
                 ns: u64::MAX,
                 bytes: 90 << 20,
             },
+            legacy: true,
         },
         app_crates: vec!["shop".to_owned()],
     }

@@ -155,6 +155,7 @@ fn names(names: &Names) -> Value {
         "unnamed": names.unnamed,
         "symbols": word(&SYMBOLS, &names.symbols),
         "lines": word(&LINES, &kind),
+        "legacy": names.legacy,
     });
     if let (Some((ns, bytes)), Some(fields)) = (cost, value.as_object_mut()) {
         fields.insert("lines_cost_ns".to_owned(), ns.into());
