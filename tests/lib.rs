@@ -12,6 +12,7 @@
 pub mod built;
 pub mod conn;
 pub mod disassembly;
+pub mod golang;
 pub mod golden;
 pub mod http;
 pub mod keep;

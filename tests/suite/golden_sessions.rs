@@ -11,7 +11,7 @@ use manhole_tests::{
 use std::fmt::Write;
 
 /// What people get wrong.
-const ERRORS: [&str; 22] = [
+const ERRORS: [&str; 29] = [
     "nope",
     "var",
     "gc",
@@ -21,6 +21,13 @@ const ERRORS: [&str; 22] = [
     "pstack",
     "stacks --thread nobody",
     "stacks --names odd",
+    "cpu 1000",
+    "cpu 0.5",
+    "cpu --hz 1001",
+    "cpu --thread nobody",
+    "wall --thread ,",
+    "block --rows few",
+    "mutex --format svg",
     "vars get",
     "vars get nope",
     "vars get shop.batch more",
@@ -144,6 +151,11 @@ fn http_reads_like_this() {
         "/debug/pprof/heap?seconds=1&debug=1",
         "/debug/pprof/threadcreate?debug=1",
         "/debug/pprof/symbol?0x1",
+        "/debug/pprof/trace?seconds=0.01",
+        "/debug/pprof/profile?seconds=1000",
+        "/debug/pprof/wall?hz=0",
+        "/debug/fgprof?seconds=x",
+        "/debug/fgprof?format=x",
         "/cmd/version",
         "/cmd/vars/get?name=shop.region",
         "/cmd/vars/get?name=shop.region&json=1",

@@ -23,7 +23,6 @@ mod limits;
 mod maps;
 mod memory;
 mod pace;
-#[allow(dead_code)] // until a sampler is there
 mod profiles;
 mod query;
 mod quit;

@@ -11,7 +11,6 @@
 pub(crate) mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod cores;
-#[allow(dead_code)] // until `cpu` is a command
 pub(crate) mod cpu;
 pub(crate) mod env;
 pub(crate) mod fds;
@@ -23,7 +22,6 @@ mod procfs;
 pub(crate) mod stacks;
 pub(crate) mod threads;
 pub(crate) mod vitals;
-#[allow(dead_code)] // until `wall` is a command
 pub(crate) mod wall;
 
 /// Whether a thread of this name is the console's own: it is counted, and left out of every table.

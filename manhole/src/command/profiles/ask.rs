@@ -12,7 +12,7 @@ use crate::{
         wish::{Kind, Wish},
     },
     names::{self, Wanted},
-    probe::cores::Cores,
+    probe::{cores::Cores, cpu, wall},
 };
 use std::time::Duration;
 
@@ -87,9 +87,7 @@ impl Ask {
         progress: &dyn Fn(u64),
     ) -> Result<Samples, Failure> {
         let keep_going = || ctx.check().is_ok();
-        if let Some(thread) = &self.wish.thread {
-            self.wish.tids = self.tids(thread, ctx)?;
-        }
+        self.find_threads(ctx)?;
         let samples = sample(self, ctx, &keep_going, progress);
         let mut samples = samples.map_err(|failure| self.named(failure))?;
         ctx.check()?;
@@ -103,7 +101,19 @@ impl Ask {
         Ok(samples)
     }
 
-    /// The threads that are meant, before anybody waits for them.
+    /// Looks which threads are meant, before anybody waits for them.
+    ///
+    /// # Errors
+    /// `unknown` when there is none.
+    pub(super) fn find_threads(&mut self, ctx: &Context) -> Result<(), Failure> {
+        if let Some(thread) = &self.wish.thread
+            && self.wish.tids.is_empty()
+        {
+            self.wish.tids = self.tids(thread, ctx)?;
+        }
+        Ok(())
+    }
+
     fn tids(&self, thread: &str, ctx: &Context) -> Result<Vec<u32>, Failure> {
         let dump = look(ctx, Depth::Symbols).map_err(|failure| self.named(failure))?;
         let tids = fold::tids(&dump, thread);
@@ -125,12 +135,34 @@ impl Ask {
 /// Has the sampler of its kind run.
 fn sample(
     ask: &Ask,
-    _: &Context,
-    _: &dyn Fn() -> bool,
-    _: &dyn Fn(u64),
+    ctx: &Context,
+    keep_going: &dyn Fn() -> bool,
+    progress: &dyn Fn(u64),
 ) -> Result<Samples, Failure> {
-    let text = format!("nothing samples at {} Hz here", ask.hz);
-    Err(Failure::new(Code::Unsupported, text))
+    let setting = &ctx.state.stacks;
+    let (signal, app_crates) = (setting.signal, setting.app_crates.clone());
+    let Ask { window, hz, .. } = *ask;
+    match ask.wish.kind {
+        Kind::Cpu => {
+            let options = cpu::Options {
+                signal,
+                hz,
+                window,
+                app_crates,
+            };
+            cpu::sample(&options, keep_going, progress)
+        }
+        Kind::Wall | Kind::Block | Kind::Mutex => {
+            let options = wall::Options {
+                signal,
+                hz,
+                window,
+                only: None,
+                app_crates,
+            };
+            wall::sample(&options, keep_going, progress)
+        }
+    }
 }
 
 fn rows(text: &str) -> Option<usize> {

@@ -218,7 +218,8 @@ fn waits(
 
 /// `/debug/pprof/heap`.
 pub(super) fn heap(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Served {
-    let mut profile = memory("inuse_space");
+    // The last type is what viewers show first.
+    let mut profile = memory(None);
     if query.first("gc").is_some() {
         let said = "gc does nothing here: in-use figures need no collection";
         profile.comments.push(said.to_owned());
@@ -235,7 +236,7 @@ pub(super) fn heap(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Serve
 
 /// `/debug/pprof/allocs`.
 pub(super) fn allocs(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Served {
-    let profile = memory("alloc_space");
+    let profile = memory(Some("alloc_space"));
     empty(
         profile,
         ["allocs", "allocs-delta"],
@@ -249,7 +250,7 @@ pub(super) fn allocs(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Ser
 const HEAP_TEXT: &str =
     "heap profile: 0: 0 [0: 0] @ heap/1048576\n\n# not measured in this process\n";
 
-fn memory(default: &'static str) -> Profile {
+fn memory(default_type: Option<&'static str>) -> Profile {
     Profile {
         sample_types: vec![
             ValueType::new("alloc_objects", "count"),
@@ -257,7 +258,7 @@ fn memory(default: &'static str) -> Profile {
             ValueType::new("inuse_objects", "count"),
             ValueType::new("inuse_space", "bytes"),
         ],
-        default_type: Some(default),
+        default_type,
         period_type: Some(ValueType::new("space", "bytes")),
         period: HEAP_PERIOD,
         ..Profile::default()

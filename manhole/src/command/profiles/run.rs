@@ -17,6 +17,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let mut ask = Ask::of_args(kind, args)?;
     let format = args.text("format").unwrap_or("top");
+    ask.find_threads(ctx)?;
     match format {
         "pprof" if !reply.json() => reply.takes_files(file::name(kind))?,
         "collapsed" => {}

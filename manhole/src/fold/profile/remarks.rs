@@ -6,7 +6,10 @@ use crate::{
         samples::{Report, Sampled},
         wish::Kind,
     },
-    render::units::{self, count, percent},
+    render::{
+        units::{self, count, percent},
+        words::plural,
+    },
 };
 
 /// The line that closes a report.
@@ -28,8 +31,8 @@ pub(super) fn remarks(walk: &Walk<'_>, all_ns: u64, report: &Report, kind: Kind)
         parts.push(format!("{} of threads that had not moved", percent(share)));
     }
     if report.without_timer > 0 {
-        let threads = count(report.without_timer as u64);
-        parts.push(format!("{threads} threads without a timer of their own"));
+        let threads = plural(report.without_timer, "thread");
+        parts.push(format!("{threads} without a timer"));
     }
     let mut line = parts.join(", ");
     if report.what == Sampled::Cpu {

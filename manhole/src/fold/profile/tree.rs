@@ -43,7 +43,8 @@ pub(super) fn table(walk: &Walk<'_>, scale: &Scale, most: usize) -> Table {
         a.functions.iter().rev().cmp(b.functions.iter().rev())
     });
     let least = (scale.total_ns as f64 * LEAST_PERCENT / 100.0) as u64;
-    let roots = grow(&paths, 0, least.max(1));
+    let mut has_cut = false;
+    let roots = grow(&paths, 0, least.max(1), &mut has_cut);
     let mut lines = shown(&roots, walk, 0);
     let mut cut = LEAST_PERCENT;
     if lines.len() > most {
@@ -51,7 +52,7 @@ pub(super) fn table(walk: &Walk<'_>, scale: &Scale, most: usize) -> Table {
         let mut sizes: Vec<u64> = lines.iter().map(|line| line.ns).collect();
         order::sort_by_key(&mut sizes, |ns| Reverse(*ns));
         let bound = sizes.get(most).map_or(0, |ns| ns + 1);
-        cut = scale.share(bound);
+        (cut, has_cut) = (scale.share(bound), true);
         lines = shown(&roots, walk, bound);
     }
     let columns = [
@@ -73,34 +74,38 @@ pub(super) fn table(walk: &Walk<'_>, scale: &Scale, most: usize) -> Table {
             Cell::Percent(scale.share(line.ns)),
             Cell::Nanos(line.ns),
             Cell::Id(line.depth as u64),
-            Cell::Text(format!("{:1$}{2}", "", line.depth, line.text)),
+            Cell::Text(format!("{:1$}{2}", "", 2 * line.depth, line.text)),
             match line.place.is_empty() {
                 true => Cell::Empty,
                 false => Cell::Text(line.place),
             },
         ]);
     }
-    table.more = format!(
-        "... branches below {} are left out: --rows",
-        units::percent(cut)
-    );
+    if has_cut {
+        let cut = units::percent(cut);
+        table.more = format!("... branches below {cut} are left out: --rows");
+    }
     table
 }
 
 /// The branches of `paths`, which are in order and alike in their first `depth` functions.
-fn grow(paths: &[&Stack], depth: usize, least: u64) -> Vec<Node> {
+fn grow(paths: &[&Stack], depth: usize, least: u64, has_cut: &mut bool) -> Vec<Node> {
     let at = |stack: &&Stack| stack.functions.iter().nth_back(depth).copied();
     let mut nodes = Vec::new();
     for branch in paths.chunk_by(|a, b| at(a) == at(b)) {
         let ns: u64 = branch.iter().map(|stack| stack.ns).sum();
-        let Some(number) = branch.first().and_then(at).filter(|_| ns >= least) else {
+        let Some(number) = branch.first().and_then(at) else {
             continue;
         };
+        if ns < least {
+            *has_cut = true;
+            continue;
+        }
         nodes.push(Node {
             number,
             ns,
             calls: match depth < DEEPEST {
-                true => grow(branch, depth + 1, least),
+                true => grow(branch, depth + 1, least, has_cut),
                 false => Vec::new(),
             },
         });
@@ -173,10 +178,14 @@ fn counted(run: &[&Node], walk: &Walk<'_>) -> String {
     let mut of: Vec<&str> = Vec::new();
     let functions = run.iter().filter_map(|node| walk.function(node.number));
     for function in functions.filter(|function| !function.of.is_empty()) {
-        let plain = matches!(function.of.as_str(), "core" | "alloc" | "std");
-        if !plain && !of.contains(&&*function.of) {
+        if !of.contains(&&*function.of) {
             of.push(&function.of);
         }
+    }
+    // Rust's own crates are everywhere, and say little.
+    let telling = |of: &&str| !matches!(*of, "core" | "alloc" | "std");
+    if of.iter().any(telling) {
+        of.retain(telling);
     }
     let more = of.len() > CRATES;
     of.truncate(CRATES);

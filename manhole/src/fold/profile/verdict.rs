@@ -165,18 +165,23 @@ fn wall(walk: &Walk<'_>, rows: &[Row], scale: &Scale) -> String {
         list(&parts)
     );
     match rows.iter().find(|row| row.class != Class::Running) {
-        Some(row) => format!("{all}; most waiting is {}", waiting(row, walk, scale)),
+        Some(row) => {
+            let mean = hundredths(scale.mean(row.ns));
+            format!(
+                "{all}; most waiting is {}, {mean} at a time",
+                waiting(row, walk)
+            )
+        }
         None => all,
     }
 }
 
-/// `worker in Cache::lookup (std Mutex), 3.00 threads`.
-fn waiting(row: &Row, walk: &Walk<'_>, scale: &Scale) -> String {
+/// `worker in Cache::lookup (std Mutex)`.
+fn waiting(row: &Row, walk: &Walk<'_>) -> String {
     let threads = row.threads(walk);
-    let mean = hundredths(scale.mean(row.ns));
     match place(row, walk) {
-        Some(place) => format!("{threads} in {place} ({}), {mean} at a time", row.doing),
-        None => format!("{threads} ({}), {mean} at a time", row.doing),
+        Some(place) => format!("{threads} in {place} ({})", row.doing),
+        None => format!("{threads} ({})", row.doing),
     }
 }
 
@@ -194,6 +199,6 @@ fn waits(walk: &Walk<'_>, rows: &[Row], scale: &Scale, does: &str) -> String {
             format!("{} were seen that {wait}", plural(many, "thread"))
         }
     };
-    let most = waiting(row, walk, scale);
+    let most = waiting(row, walk);
     format!("{seen}, {mean} at a time; {share} of it is {most}")
 }
