@@ -103,20 +103,32 @@ fn ready(
     })
 }
 
-/// Periods that may be missing at the end of a burst: until the next tick the kernel does not look.
+/// Periods that may be missing at the end of a burst, or be there beyond it: until the next tick the
+/// kernel does not look.
 fn late(hz: u64) -> u64 {
     30 * hz / 1000 + 1
+}
+
+/// On a virtual machine that was not given its ticks at the very end of a burst, more is missing, and
+/// nobody can help it: one of some attempts must be as it should. What is too much is always wrong.
+fn within(periods: u64, expected: u64, hz: u64) -> bool {
+    assert!(periods <= expected + late(hz), "{periods} of {expected}");
+    periods + late(hz) >= expected
+}
+
+fn attempts(name: &str, mut attempt: impl FnMut() -> bool) {
+    alone(module_path!(), name, || assert!((0..5).any(|_| attempt())));
 }
 
 /// Threads that use 50, 25, 15 and 10 % of what all use together, to the period: one more or less at
 /// the start of each, and what the last tick came too late for, is all that may be wrong.
 #[test]
 fn shares_are_as_the_kernel_counts_them() {
-    let body = || [100, 1000].into_iter().for_each(check_shares);
-    alone(module_path!(), "shares_are_as_the_kernel_counts_them", body);
+    let name = "shares_are_as_the_kernel_counts_them";
+    attempts(name, || shares_fit(100) && shares_fit(1000));
 }
 
-fn check_shares(hz: u32) {
+fn shares_fit(hz: u32) -> bool {
     let (total, shares, hz64) = (2000 * MS, [50, 25, 15, 10], u64::from(hz));
     let go = Arc::new(Barrier::new(5));
     let threads = shares.map(|share| {
@@ -138,22 +150,18 @@ fn check_shares(hz: u32) {
         "{report:?}"
     );
     let seen = by_name(&samples);
-    for share in shares {
+    let fits = shares.map(|share| {
         let (periods, ns) = seen[&format!("share-{share}")];
         assert_eq!(ns, periods * (1000 * MS / hz64));
-        let expected = total * share / 100 * hz64 / (1000 * MS);
-        let enough = periods + late(hz64) >= expected || report.dropped > 0;
-        assert!(
-            periods <= expected + late(hz64) && enough,
-            "{share} % at {hz} Hz: {periods} of {expected}, {report:?}"
-        );
-    }
+        within(periods, total * share / 100 * hz64 / (1000 * MS), hz64)
+    });
+    fits == [true; 4]
 }
 
 /// A thousand periods of one thread among a hundred that wait: none of these is blamed.
 #[test]
 fn one_hot_thread_among_a_hundred() {
-    alone(module_path!(), "one_hot_thread_among_a_hundred", || {
+    attempts("one_hot_thread_among_a_hundred", || {
         let (go, back) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(101)));
         let idle: Vec<_> = (0..100)
             .map(|nr| {
@@ -171,12 +179,10 @@ fn one_hot_thread_among_a_hundred() {
         back.wait();
         idle.into_iter().for_each(|it| it.join().unwrap());
         let seen = by_name(&samples);
-        let hot = seen["hot"].0;
-        let enough = hot + late(1000) >= 1000 || samples.report.dropped > 0;
-        assert!(hot <= 1000 + late(1000) && enough, "{hot}");
         let idle = seen.iter().filter(|(name, _)| name.starts_with("idle"));
         let idle: u64 = idle.map(|(_, counted)| counted.0).sum();
         assert!(idle <= 20, "{idle}");
+        within(seen["hot"].0, 1000, 1000)
     });
 }
 

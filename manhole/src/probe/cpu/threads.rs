@@ -67,6 +67,8 @@ enum Cover {
     Blocks,
     /// The kernel gives no more timers; or it was met before it was looked for.
     Nothing,
+    /// It was not there at the last look; what it left may not be booked yet.
+    Gone,
 }
 
 /// All of them.
@@ -146,7 +148,14 @@ impl Threads {
 
     fn list(&mut self, sampling: &Sampling, signal: i32) -> Option<()> {
         let present = present()?;
-        self.followed.retain(|tid, _| present.contains(tid));
+        self.followed.retain(|tid, known| {
+            let there = present.contains(tid);
+            let stays = there || !matches!(known.cover, Cover::Gone);
+            if !there {
+                known.cover = Cover::Gone;
+            }
+            stays
+        });
         self.own.retain(|tid, _| present.contains(tid));
         let timers = self.followed.values();
         let timers = timers.filter(|it| matches!(it.cover, Cover::Timer(_)));
@@ -192,7 +201,7 @@ impl Threads {
         let followed = Followed {
             refused: match cover {
                 Cover::Blocks | Cover::Nothing => before.saturating_add(1),
-                Cover::Timer(_) | Cover::Guard => 0,
+                Cover::Timer(_) | Cover::Guard | Cover::Gone => 0,
             },
             person: same.and_then(|known| known.person),
             name: task.stat.name,
@@ -257,7 +266,7 @@ impl Threads {
                 }
                 Cover::Blocks => blocks,
                 Cover::Guard => sampling.is_guarded(tid),
-                Cover::Nothing => false,
+                Cover::Nothing | Cover::Gone => false,
             };
             if !fits || known.start_ticks != task.stat.start_ticks {
                 self.meet(tid, &files, sampling, signal);
@@ -355,7 +364,8 @@ impl Threads {
 
     /// How many threads of the host there are.
     pub(super) fn alive(&self) -> usize {
-        self.followed.len()
+        let there = |known: &&Followed| !matches!(known.cover, Cover::Gone);
+        self.followed.values().filter(there).count()
     }
 
     /// How many of these have no timer.
@@ -374,8 +384,11 @@ impl Threads {
 impl Followed {
     /// Whether it is worth another look when the threads are listed.
     fn is_bare(&self) -> bool {
-        let bare = matches!(self.cover, Cover::Blocks | Cover::Nothing);
-        bare && self.refused < SURELY
+        match self.cover {
+            Cover::Blocks | Cover::Nothing => self.refused < SURELY,
+            Cover::Timer(_) | Cover::Guard => false,
+            Cover::Gone => true,
+        }
     }
 }
 
