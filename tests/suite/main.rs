@@ -32,6 +32,7 @@ mod modes;
 mod moves;
 mod overflow;
 mod places;
+mod profile_commands;
 mod profile_go;
 mod proxy;
 mod rights;
