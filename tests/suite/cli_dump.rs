@@ -62,6 +62,21 @@ fn a_dump_is_a_private_directory_with_a_readme_and_a_manifest() {
             "{file}: {readme}"
         );
     }
+    for kind in ["cpu", "wall", "goroutine"] {
+        let file = dir.join(format!("{kind}.pb.gz"));
+        let shown = cli(["view", &word(&file)]).run("");
+        ends_with(0, &shown);
+        assert!(
+            shown.text().starts_with(&format!("# {kind} in ")),
+            "{}",
+            shown.text()
+        );
+        assert!(readme.contains(&format!("{kind}.pb.gz")), "{readme}");
+    }
+    assert!(
+        readme.contains("\nmanhole-cli view FILE.pb.gz shows"),
+        "{readme}"
+    );
     // The place is taken now, and nothing is written over.
     let again = cli(["dump", &word(&victim.socket()), "-o", &word(&dir)]).run("");
     ends_with(2, &again);

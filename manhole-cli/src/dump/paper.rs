@@ -80,6 +80,11 @@ pub(super) fn readme(
             line(&record.words)
         );
     }
+    if records.iter().any(is_profile) {
+        text.push_str(
+            "\nmanhole-cli view FILE.pb.gz shows a profile anywhere, and go tool pprof does.\n",
+        );
+    }
     let missing = problems(records, plan_missing);
     match missing.is_empty() {
         true => text.push_str("\nNothing is missing. Secrets are masked.\n"),
@@ -92,6 +97,11 @@ pub(super) fn readme(
         }
     }
     text
+}
+
+fn is_profile(record: &Record) -> bool {
+    let file = record.file.as_deref();
+    file.is_some_and(|file| file.ends_with(".pb.gz"))
 }
 
 /// What is missing, and why.
