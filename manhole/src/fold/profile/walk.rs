@@ -235,7 +235,7 @@ fn printed(item: &Item<'_>, modules: &[stack::Module], full_names: bool) -> Stri
     match item.name.code {
         Code::Nameless if item.name.of.is_empty() => "[code of no file]".to_owned(),
         // Addresses would tell functions apart that nobody can look up here.
-        Code::Nameless => format!("[{}] without a name", item.name.of),
+        Code::Nameless => format!("[{}] without a name", item.name.of.trim_matches(['[', ']'])),
         Code::Native if !in_binary => format!("[{}] {name}", item.name.of),
         _ => name,
     }
