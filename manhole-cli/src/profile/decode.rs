@@ -239,7 +239,8 @@ impl<'a> Raw<'a> {
             let file = self.mappings.get(&mapping).copied().unwrap_or(0);
             let file = self.optional(file)?;
             let file = file.rsplit('/').next().filter(|file| !file.is_empty());
-            functions.push(names.place(format!("[{}]", file.unwrap_or("unknown"))));
+            let file = file.unwrap_or("unknown").trim_matches(['[', ']']);
+            functions.push(names.place(format!("[{file}]")));
         }
         Ok(functions)
     }

@@ -61,7 +61,7 @@ fn unnamed(profile: &Profile, frame: &Frame) -> String {
         Some(module) => {
             let file = module.path.rsplit('/').next().unwrap_or("");
             let file: String = file.chars().map(plain).collect();
-            format!("[{file}]")
+            format!("[{}]", file.trim_matches(['[', ']'])) // the kernel writes [vdso]
         }
         None => "[unknown]".to_owned(),
     }
