@@ -74,6 +74,7 @@ mod transport;
 pub use app::{
     commands::{self, Arg, command},
     label::{Labelled, label},
+    profiles::{Profile, Tracked, profile},
     reclaim::on_reclaim,
     routes::{Request, Response},
     thread_guard::{ThreadGuard, thread_guard},

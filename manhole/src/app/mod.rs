@@ -10,6 +10,7 @@ pub(crate) mod channel;
 pub mod commands;
 pub(crate) mod label;
 pub(crate) mod messages;
+pub(crate) mod profiles;
 pub(crate) mod reclaim;
 pub(crate) mod relay;
 pub(crate) mod routes;

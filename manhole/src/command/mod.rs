@@ -43,6 +43,7 @@ pub(crate) use cancel::Cancel;
 pub(crate) use context::Context;
 pub(crate) use dispatch::{Call, admit, execute, masked, refuse_level, resolve_spec, serve, specs};
 pub(crate) use kernel::KernelCalls;
+pub(crate) use profiles::serve_custom;
 pub(crate) use query::{Query, decode};
 pub(crate) use quit::NAME as QUIT;
 pub(crate) use reply::{Event, Reply, Sink, Style};

@@ -9,7 +9,6 @@ mod args;
 mod caller;
 mod failure;
 pub(crate) mod glob;
-#[allow(dead_code)] // until a sampler asks for sets
 pub(crate) mod labels;
 mod level;
 pub(crate) mod order;

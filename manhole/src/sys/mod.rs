@@ -6,6 +6,7 @@
 //! refuses comes back as an error or as "unknown", never as a panic.
 
 pub(crate) mod activation;
+pub(crate) mod backtrace;
 pub(crate) mod calls;
 pub(crate) mod exit;
 pub(crate) mod fork;

@@ -4,11 +4,13 @@
 //! them, the same for all four.
 
 mod ask;
+mod custom;
 mod file;
 mod http;
 mod run;
 mod symbol;
 
+pub(crate) use custom::serve as serve_custom;
 pub(super) use http::{Shape, send};
 
 use super::{Command, Endpoint, Run};

@@ -66,6 +66,29 @@ pub(crate) fn of_threads(dump: &Dump) -> Profile {
     }
 }
 
+/// The stacks of `dump`, each with how often it counts: a profile of the application's by that name.
+/// What of them is this library's own is left out at the leaf.
+pub(crate) fn of_counts(dump: &Dump, counts: &[u64], name: &'static str) -> Profile {
+    let mut maker = Maker::new(dump);
+    for (stack, count) in dump.threads.iter().zip(counts) {
+        let frames = stack.frames.iter().map(|frame| maker.frame(frame));
+        let frames = frames.collect();
+        maker.samples.push(Sample {
+            frames,
+            values: vec![i64::try_from(*count).unwrap_or(i64::MAX)],
+            labels: Vec::new(),
+        });
+    }
+    let things = ValueType::new(name, "count");
+    Profile {
+        sample_types: vec![things],
+        period_type: Some(things),
+        period: 1,
+        drop_frames: "manhole::.*",
+        ..maker.done()
+    }
+}
+
 fn types(kind: Kind, report: &Report) -> (Vec<ValueType>, ValueType, i64) {
     let period = 1_000_000_000 / i64::from(report.hz.max(1));
     let samples = ValueType::new("samples", "count");

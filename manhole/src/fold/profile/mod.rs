@@ -17,8 +17,8 @@ mod walk;
 
 pub(crate) use answer::about;
 pub use answer::answer;
-pub(crate) use convert::of_threads;
 pub use convert::profile;
+pub(crate) use convert::{of_counts, of_threads};
 pub(crate) use difference::difference;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! ([`rules`], and [`scan`] where no rule says), in which system call a thread is ([`call`]), and
 //! since when it has not moved ([`history`]). Names come later, in `names`.
 
+mod addresses;
 mod call;
 mod elf;
 mod expression;
@@ -64,6 +65,19 @@ pub(crate) fn take(
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Dump, Failure> {
     take::take(options, history, keep_going)
+}
+
+/// Stacks that were captured otherwise, as addresses within calls: each as one of a thread that is
+/// nobody's, with what is mapped now. 1 ms.
+///
+/// # Errors
+/// `cancelled`, and `unsupported` without /proc.
+pub(crate) fn of_addresses(
+    stacks: &[std::sync::Arc<[u64]>],
+    app_crates: Vec<String>,
+    keep_going: &dyn Fn() -> bool,
+) -> Result<Dump, Failure> {
+    addresses::place(stacks, app_crates, keep_going)
 }
 
 #[cfg(test)]

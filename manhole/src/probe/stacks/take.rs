@@ -309,7 +309,7 @@ fn fingerprint(thread: &ThreadStack, pointer: u64) -> u64 {
     hasher.finish()
 }
 
-fn unix_now_ns() -> u64 {
+pub(super) fn unix_now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }

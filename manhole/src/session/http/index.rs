@@ -2,6 +2,7 @@
 
 use super::routes;
 use crate::{
+    app::profiles,
     command::{self, State},
     model::Level,
 };
@@ -21,6 +22,11 @@ fn entries(state: &State) -> Vec<Entry> {
             about: endpoint.about.to_owned(),
         })
         .collect();
+    entries.extend(profiles::all().iter().map(|profile| Entry {
+        path: profile.path().to_owned(),
+        level: profiles::LEVEL,
+        about: "a profile of the application's; debug=1 is text".to_owned(),
+    }));
     entries.extend(state.routes.all().map(|route| Entry {
         path: route.path().to_owned(),
         level: route.level(),

@@ -9,7 +9,8 @@ use super::{
     routes::{self, Route},
 };
 use crate::{
-    command::{self, Cancel, Context, Endpoint, Event, Query, Sink, Style},
+    app::profiles,
+    command::{self, Cancel, Context, Event, Query, Sink, Style},
     model::{Code, Dialect, Failure, Level},
     render::escape,
 };
@@ -43,7 +44,15 @@ pub(super) async fn answer(peer: Rc<Peer>, cancel: Cancel, request: Request<Inco
         Route::Redirect(to) => redirect(to),
         Route::Index => page(&peer, &request),
         Route::Endpoint(endpoint) => {
-            serve_endpoint(&peer, ctx, line, endpoint, query, request).await
+            let place = (endpoint.path, endpoint.level);
+            serve_endpoint(&peer, ctx, line, place, endpoint.run, query, request).await
+        }
+        Route::Profile(profile) => {
+            let place = (profile.path(), profiles::LEVEL);
+            let run = move |ctx: &Context, query: &Query, reply: &mut command::Reply<'_>| {
+                command::serve_custom(profile, ctx, query, reply)
+            };
+            serve_endpoint(&peer, ctx, line, place, run, query, request).await
         }
         Route::Command(words) => serve_command(&peer, ctx, &words, &request).await,
         Route::Application(route) if route.level() == Level::Control && !acts(&request) => {
@@ -118,11 +127,12 @@ async fn serve_endpoint(
     peer: &Peer,
     ctx: Context,
     line: String,
-    endpoint: &'static Endpoint,
+    (path, level): (&'static str, Level),
+    run: impl Fn(&Context, &Query, &mut command::Reply<'_>) -> Result<(), Failure> + Send + 'static,
     mut query: Query,
     request: Request<Incoming>,
 ) -> Reply {
-    if let Err(failure) = command::refuse_level(endpoint.path, endpoint.level, &ctx) {
+    if let Err(failure) = command::refuse_level(path, level, &ctx) {
         return refused(peer, line, &failure);
     }
     if request.method() == Method::POST {
@@ -133,8 +143,8 @@ async fn serve_endpoint(
     }
     let entry = peer.entry(Dialect::Http, line);
     let work = move |sink: &mut dyn Sink| {
-        let run = |reply: &mut command::Reply<'_>| (endpoint.run)(&ctx, &query, reply);
-        command::serve(endpoint.path, &ctx, &entry, sink, Style::default(), run);
+        let run = |reply: &mut command::Reply<'_>| run(&ctx, &query, reply);
+        command::serve(path, &ctx, &entry, sink, Style::default(), run);
     };
     let (workers, uid) = (&peer.state.workers, peer.caller.uid);
     let begin = |events| running::spawn(workers, uid, 0, events, work);

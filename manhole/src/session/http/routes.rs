@@ -2,7 +2,10 @@
 //! the application's own.
 
 use crate::{
-    app::routes::{self, Routes},
+    app::{
+        profiles::{self, Profile},
+        routes::{self, Routes},
+    },
     command::{self, Endpoint, Query},
     model::{ArgKind, Code, Failure, Spec, order},
 };
@@ -19,6 +22,8 @@ pub(super) enum Route {
     Redirect(&'static str),
     /// A path of the table.
     Endpoint(&'static Endpoint),
+    /// A profile of the application's.
+    Profile(Profile),
     /// A command line.
     Command(Vec<String>),
     /// A path of the application's.
@@ -62,7 +67,10 @@ pub(super) fn find(path: &str, query: &Query, theirs: &Routes) -> Result<Route, 
     if let Some(route) = theirs.find(&path) {
         return Ok(Route::Application(route));
     }
-    if path.starts_with("/debug/pprof/") {
+    if let Some(name) = path.strip_prefix("/debug/pprof/") {
+        if let Some(profile) = profiles::find(name) {
+            return Ok(Route::Profile(profile));
+        }
         return Err(Failure::new(Code::Unknown, UNKNOWN_PROFILE));
     }
     let what = format!("{}: no such path", command::shown(&path));
@@ -76,6 +84,7 @@ pub(super) fn find(path: &str, query: &Query, theirs: &Routes) -> Result<Route, 
 fn paths(theirs: &Routes) -> Vec<String> {
     let mut paths: Vec<String> = ["/", "/debug/pprof/"].map(str::to_owned).into();
     paths.extend(command::endpoints().map(|endpoint| endpoint.path.to_owned()));
+    paths.extend(profiles::all().iter().map(|one| one.path().to_owned()));
     paths.extend(theirs.all().map(|route| route.path().to_owned()));
     paths.extend(command::specs().iter().map(|spec| command_path(spec)));
     order::sort_by(&mut paths, Ord::cmp);
