@@ -72,6 +72,19 @@ pub struct Module {
     pub bias: u64,
     /// The note that identifies the build, in lower-case hex; `None` when it has none.
     pub build_id: Option<String>,
+    /// Its code, by address; empty when nobody looked.
+    pub code: Vec<Code>,
+}
+
+/// A part of an object file that may be executed, as it is mapped.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Code {
+    /// First address.
+    pub start: u64,
+    /// First address behind it.
+    pub end: u64,
+    /// Where in the file it begins, in bytes.
+    pub offset: u64,
 }
 
 /// A thread, and what could be learnt about it.

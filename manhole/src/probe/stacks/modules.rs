@@ -6,7 +6,10 @@
 
 use super::elf::{self, Headers};
 use crate::{
-    model::{order, stack::Module},
+    model::{
+        order,
+        stack::{Code, Module},
+    },
     probe::{
         maps::Mapping,
         procfs::{self, push},
@@ -214,9 +217,27 @@ impl Image {
             end,
             bias,
             build_id: build_id(&headers, bias, read),
+            code: code_of(&headers, bias, page),
         };
         (module.start < module.end).then_some(Self { module, headers })
     }
+}
+
+/// The executable segments as the loader maps them, whole pages each.
+fn code_of(headers: &Headers, bias: u64, page: u64) -> Vec<Code> {
+    let within = page.wrapping_sub(1);
+    let segments = headers.segments.iter();
+    let mapped = segments
+        .filter(|segment| segment.executable)
+        .map(|segment| {
+            let end = bias.wrapping_add(segment.file_end);
+            Code {
+                start: bias.wrapping_add(segment.memory.start) & !within,
+                end: end.wrapping_add(within) & !within,
+                offset: segment.offset & !within,
+            }
+        });
+    mapped.collect()
 }
 
 fn read_headers(start: u64, read: Read<'_>) -> Option<Headers> {
@@ -267,6 +288,13 @@ mod tests {
             (here.path.as_str(), here.binary),
             (exe.to_str().unwrap(), true)
         );
+        // As the kernel lists it.
+        let [code] = &here.code[..] else {
+            panic!("{here:?}")
+        };
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let listed = format!("{:x}-{:x} r-xp {:08x} ", code.start, code.end, code.offset);
+        assert!(maps.contains(&listed), "{listed} in {maps}");
         assert!(images.is_code(own as *const () as u64));
         let heap = Box::new(7_u8);
         assert!(!images.is_code(&raw const *heap as u64));

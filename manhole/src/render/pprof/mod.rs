@@ -8,7 +8,7 @@ mod wire;
 
 use crate::model::{
     profile::{Label, LabelValue, Profile, Sample, ValueType},
-    stack::{Frame, Function, Module},
+    stack::{Code, Frame, Function, Module},
 };
 use gzip::Gzip;
 use std::collections::BTreeMap;
@@ -73,12 +73,14 @@ impl<'a> Writer<'a, '_> {
             self.sample(sample);
         }
         let named = named_modules(profile);
-        for (at, module) in profile.modules.iter().enumerate() {
-            self.mapping(at, module, named.get(at).copied().unwrap_or_default());
+        let mappings = mappings(profile);
+        for (at, mapping) in mappings.iter().enumerate() {
+            let known = named.get(mapping.place as usize).copied();
+            self.mapping(at, mapping, known.unwrap_or_default());
         }
         let mut functions = Functions::new();
         for (at, frame) in profile.frames.iter().enumerate() {
-            self.location(at, frame, &mut functions);
+            self.location(at, frame, &mappings, &mut functions);
         }
         self.int(7, profile.drop_frames);
         self.message.uint(9, profile.time_unix_ns);
@@ -138,11 +140,13 @@ impl<'a> Writer<'a, '_> {
 
     /// `has_functions` is set on all of them: a reader that misses it asks the network for names, and
     /// fails as a whole when nobody answers.
-    fn mapping(&mut self, at: usize, module: &'a Module, known: Known) {
+    fn mapping(&mut self, at: usize, mapping: &Mapping<'a>, known: Known) {
+        let Mapping { module, code, .. } = mapping;
         let mut message = Message::default();
         message.uint(1, at as u64 + 1);
-        message.uint(2, module.start);
-        message.uint(3, module.end);
+        message.uint(2, code.start);
+        message.uint(3, code.end);
+        message.uint(4, code.offset);
         message.int(5, self.strings.place(&module.path));
         message.int(
             6,
@@ -155,10 +159,16 @@ impl<'a> Writer<'a, '_> {
         self.message.nested(3, &message);
     }
 
-    fn location(&mut self, at: usize, frame: &'a Frame, functions: &mut Functions<'a>) {
+    fn location(
+        &mut self,
+        at: usize,
+        frame: &'a Frame,
+        mappings: &[Mapping<'_>],
+        functions: &mut Functions<'a>,
+    ) {
         let mut message = Message::default();
         message.uint(1, at as u64 + 1);
-        message.uint(2, frame.module.map_or(0, |module| u64::from(module) + 1));
+        message.uint(2, mapping_of(frame, mappings));
         message.uint(3, frame.address);
         for function in frame.functions.iter() {
             let mut line = Message::default();
@@ -200,6 +210,51 @@ impl<'a> Writer<'a, '_> {
         let gzip = &mut self.gzip;
         self.message.drain(|bytes| gzip.write(bytes));
     }
+}
+
+/// A part of an object file that is mapped: one for each of its segments of code, or the whole of one
+/// whose segments nobody knows.
+struct Mapping<'a> {
+    module: &'a Module,
+    /// The place of the module.
+    place: u32,
+    code: Code,
+}
+
+fn mappings(profile: &Profile) -> Vec<Mapping<'_>> {
+    let mut mappings = Vec::new();
+    for (place, module) in (0..).zip(&profile.modules) {
+        let whole = Code {
+            start: module.start,
+            end: module.end,
+            offset: 0,
+        };
+        let whole = module.code.is_empty().then_some(whole);
+        mappings.extend(
+            module
+                .code
+                .iter()
+                .cloned()
+                .chain(whole)
+                .map(|code| Mapping {
+                    module,
+                    place,
+                    code,
+                }),
+        );
+    }
+    mappings
+}
+
+/// The number of the mapping that a frame is in, from 1; 0 for none.
+fn mapping_of(frame: &Frame, mappings: &[Mapping<'_>]) -> u64 {
+    let Some(place) = frame.module else { return 0 };
+    let first = mappings.partition_point(|mapping| mapping.place < place);
+    let of_module = mappings.iter().enumerate().skip(first);
+    let mut of_module = of_module.take_while(|(_, mapping)| mapping.place == place);
+    let holds = |code: &Code| (code.start..code.end).contains(&frame.address);
+    let found = of_module.find(|(_, mapping)| holds(&mapping.code));
+    found.map_or(first, |(at, _)| at) as u64 + 1
 }
 
 /// What is known about the frames of a module.

@@ -133,6 +133,11 @@ fn sample_profile() -> Profile {
                 start: 0x5555_0000_0000,
                 end: 0x5555_0010_0000,
                 build_id: Some("c0ffee".to_owned()),
+                code: vec![Code {
+                    start: 0x5555_0000_1000,
+                    end: 0x5555_0001_0000,
+                    offset: 0x1000,
+                }],
                 ..Module::default()
             },
             Module::default(),
@@ -210,7 +215,11 @@ fn everything_comes_back() {
 
     let mappings = all(&bytes, 3);
     assert_eq!(mappings.len(), 2);
-    assert_eq!(int(&mappings[0], 2), 0x5555_0000_0000);
+    let place = |mapping: &[u8]| [2, 3, 4].map(|field| int(mapping, field));
+    assert_eq!(
+        place(&mappings[0]),
+        [0x5555_0000_1000, 0x5555_0001_0000, 0x1000]
+    );
     assert_eq!(string(int(&mappings[0], 6)), "c0ffee");
     let known = |mapping: &[u8]| [7, 8, 9, 10].map(|field| int(mapping, field));
     assert_eq!(known(&mappings[0]), [1, 1, 1, 1]);
@@ -266,4 +275,49 @@ fn a_large_profile_is_handed_on_in_pieces() {
     });
     assert!(pieces > 5 && largest <= 16 << 10, "{pieces} {largest}");
     assert_eq!(all(&encoded(&profile), 2).len(), 50_000);
+}
+
+#[test]
+fn each_segment_of_code_is_a_mapping() {
+    let code = |start| Code {
+        start,
+        end: start + 0x100,
+        offset: start & 0xfff,
+    };
+    let module = |code: Vec<Code>| Module {
+        start: 0x1000,
+        end: 0x9000,
+        code,
+        ..Module::default()
+    };
+    let frame = |module, address| Frame {
+        module,
+        address,
+        ..Frame::default()
+    };
+    let profile = Profile {
+        modules: vec![
+            module(vec![code(0x1100), code(0x3300)]),
+            module(Vec::new()),
+            module(vec![code(0x5500)]),
+        ],
+        frames: vec![
+            frame(Some(0), 0x1180),
+            frame(Some(0), 0x33ff),
+            frame(Some(0), 0x8000),
+            frame(Some(1), 0x1180),
+            frame(Some(2), 0x5500),
+            frame(None, 0x5500),
+        ],
+        ..Profile::default()
+    };
+    let bytes = encoded(&profile);
+    let starts: Vec<i64> = all(&bytes, 3)
+        .iter()
+        .map(|mapping| int(mapping, 2))
+        .collect();
+    assert_eq!(starts, [0x1100, 0x3300, 0x1000, 0x5500]);
+    let locations = all(&bytes, 4);
+    let mappings: Vec<i64> = locations.iter().map(|location| int(location, 2)).collect();
+    assert_eq!(mappings, [1, 2, 1, 3, 4, 0]);
 }

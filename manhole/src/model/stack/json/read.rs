@@ -2,7 +2,7 @@
 //! is made of it, and what is wrong is named.
 
 use super::{
-    super::{Asked, Call, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
+    super::{Asked, Call, Code, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
     words::{ANSWERS, ENDS, LINES, SYMBOLS, value},
 };
 use crate::model::order;
@@ -16,6 +16,8 @@ const DEPTH: usize = 1 << 12;
 const FRAMES: usize = 1 << 20;
 /// Most object files.
 const MODULES: usize = 1 << 14;
+/// Most parts of an object file that hold code.
+const CODE: usize = 256;
 /// Most functions that were merged into one address.
 const FUNCTIONS: usize = 1 << 10;
 /// Most crates that count as the application's.
@@ -177,6 +179,23 @@ fn module(value: &Value) -> Read<Module> {
         end: at("end")?,
         bias: at("bias")?,
         build_id: optional(fields, "build_id", short)?,
+        code: match fields.contains_key("code") {
+            true => {
+                let parts = list(fields, "code", CODE)?.iter();
+                parts.map(code).collect::<Read<_>>()?
+            }
+            false => Vec::new(),
+        },
+    })
+}
+
+fn code(value: &Value) -> Read<Code> {
+    let fields = object(value, "code")?;
+    let at = |key: &str| address(fields.get(key).unwrap_or(&Value::Null), key);
+    Ok(Code {
+        start: at("start")?,
+        end: at("end")?,
+        offset: number(fields, "offset")?,
     })
 }
 

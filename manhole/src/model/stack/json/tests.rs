@@ -66,6 +66,11 @@ fn dump() -> Dump {
             end: 0x5555_5565_4000,
             bias: u64::MAX - 4095,
             build_id: Some("0a0b".to_owned()),
+            code: vec![Code {
+                start: 0x5555_5555_5000,
+                end: 0x5555_5555_7000,
+                offset: 0x1000,
+            }],
         }],
         names: Names {
             named: 5,

@@ -1,7 +1,7 @@
 //! From a dump to JSON.
 
 use super::{
-    super::{Asked, Call, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
+    super::{Asked, Call, Code, Dump, Frame, Function, Lines, Module, Names, ThreadStack},
     words::{ANSWERS, ENDS, LINES, SYMBOLS, word},
 };
 use serde_json::{Map, Value, json};
@@ -142,7 +142,12 @@ fn module(module: &Module) -> Value {
         "end": hex(module.end),
         "bias": hex(module.bias),
         "build_id": module.build_id,
+        "code": module.code.iter().map(code).collect::<Value>(),
     })
+}
+
+fn code(code: &Code) -> Value {
+    json!({"start": hex(code.start), "end": hex(code.end), "offset": code.offset})
 }
 
 fn names(names: &Names) -> Value {
