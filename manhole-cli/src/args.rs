@@ -215,7 +215,7 @@ pub(crate) struct Flamegraph {
     not, or collapsed stacks. go tool pprof FILE reads the former as well."
 )]
 pub(crate) struct View {
-    /// The profile
+    /// The profile, or "-" for standard input
     pub(crate) file: PathBuf,
     /// The functions that took most; this is what is shown unless told otherwise
     #[arg(long, group = "look")]

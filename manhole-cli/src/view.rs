@@ -70,7 +70,7 @@ pub(crate) fn show(
     let index = found.index(sample)?;
     let text = match look {
         Look::Top => profile::top(found, index, rows.0),
-        Look::Tree => profile::tree(found, index, rows.0),
+        Look::Tree => profile::tree(found, index, rows.0)?,
         Look::Flame(out) => return picture(found, index, out, title),
     };
     let mut out = io::stdout();

@@ -43,6 +43,15 @@ fn a_saved_profile_is_shown_as_a_table_a_tree_and_a_picture() {
         "{tree}"
     );
 
+    let piped = cli(["view", "-"]).run(STACKS);
+    assert_eq!(piped.text(), top);
+    let damaged = cli(["view", "-"]).run("x");
+    assert!(
+        damaged.stderr.contains("the input is no profile"),
+        "{}",
+        damaged.stderr
+    );
+
     let picture = scratch.join("f.svg");
     let (none, told) = view(
         &scratch,

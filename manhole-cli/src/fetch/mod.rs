@@ -66,8 +66,8 @@ pub(crate) fn fetch(
         Source::Samples(words) => samples(opened, &words, patience, &mut progress),
         Source::Command(words) => command(opened, &words, patience, &mut progress, CAP),
         Source::Path(path) => {
-            let total = wanted.time.unwrap_or_default();
             let mut meanwhile = |elapsed: Duration| {
+                let Some(total) = wanted.time else { return };
                 let done = elapsed.min(total).as_secs_f64().floor();
                 progress.report(done, Some(total.as_secs_f64()), "s");
             };
@@ -80,12 +80,14 @@ pub(crate) fn fetch(
 
 fn source(table: &[Entry], wanted: &Wanted) -> Source {
     let Wanted { kind, time } = wanted;
-    if let Some(entry) = table.iter().find(|entry| entry.name == *kind)
+    // As its path has it.
+    let kind = if kind == "profile" { "cpu" } else { kind };
+    if let Some(entry) = table.iter().find(|entry| entry.name == kind)
         && entry.gives_pprof()
     {
         let seconds = time.map(|time| format!("{}", time.as_secs_f64()) + "s");
-        let words: Vec<String> = [kind.clone()].into_iter().chain(seconds).collect();
-        return match stacks::SAMPLERS.contains(&kind.as_str()) {
+        let words: Vec<String> = [kind.to_owned()].into_iter().chain(seconds).collect();
+        return match stacks::SAMPLERS.contains(&kind) {
             true => Source::Samples(words),
             false => Source::Command(as_file(&words)),
         };
@@ -224,6 +226,7 @@ mod tests {
     fn commands_come_first_and_everything_else_has_a_path() {
         check("cpu", None, "samples: cpu");
         check("cpu", Some(1.5), "samples: cpu 1.5s");
+        check("profile", Some(30.0), "samples: cpu 30s");
         check("heap", None, "/debug/pprof/heap");
         check("goroutine", Some(1.5), "/debug/pprof/goroutine?seconds=2");
         check("vars", None, "/debug/pprof/vars");

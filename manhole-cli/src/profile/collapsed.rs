@@ -2,13 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::{Profile, Stack, ValueType};
+use super::{ENTRY, Profile, ROOM, Stack, ValueType, too_large};
 
 /// Reads collapsed stacks; empty lines and comments are skipped.
 ///
 /// # Errors
 /// The first line that is none, as the rest of a sentence that begins with the file's name.
 pub(super) fn parse(text: &str) -> Result<Profile, String> {
+    within(ROOM, text)
+}
+
+fn within(room: usize, text: &str) -> Result<Profile, String> {
+    let mut used = 0_usize;
     let mut profile = Profile {
         types: vec![ValueType {
             kind: "samples".to_owned(),
@@ -31,10 +36,15 @@ pub(super) fn parse(text: &str) -> Result<Profile, String> {
         let mut place = |name| {
             *places.entry(name).or_insert_with(|| {
                 profile.names.push(name.to_owned());
+                used += 2 * ENTRY + name.len();
                 (profile.names.len() - 1) as u32
             })
         };
-        let frames = frames.rsplit(';').map(&mut place).collect();
+        let frames: Box<[u32]> = frames.rsplit(';').map(&mut place).collect();
+        used += 2 * ENTRY + size_of_val(&*frames);
+        if used > room {
+            return Err(too_large(room));
+        }
         profile.stacks.push(Stack {
             frames,
             values: Box::new([value]),
@@ -67,6 +77,12 @@ mod tests {
             .map(|stack| (&*stack.frames, &*stack.values))
             .collect();
         assert_eq!(stacks, [(&[0, 1, 2][..], &[3][..]), (&[2], &[4])]);
+    }
+
+    #[test]
+    fn what_would_not_fit_into_memory_is_refused() {
+        let error = within(1 << 20, &"a 1\n".repeat(10_000)).unwrap_err();
+        assert!(error.contains("over 1 MiB"), "{error}");
     }
 
     #[test]

@@ -9,19 +9,15 @@ use std::collections::HashMap;
 use prost::Message;
 
 use super::{
-    Profile, Stack, ValueType,
+    ENTRY, Profile, ROOM, Stack, ValueType,
     messages::{self, Function, Location, Mapping, Sample},
     prune::Rule,
+    too_large,
     wire::{Fields, Value, number},
 };
 
-/// What a profile may take in memory while it is read, in bytes.
-const ROOM: usize = 1 << 30;
 /// No stack, function or name is longer; what `prost` makes of a message is some times as large.
 const LONGEST: usize = 4 << 20;
-/// What an entry takes besides what it holds.
-const ENTRY: usize = 64;
-
 /// Locations by id, and their values.
 type Counted = (Box<[u64]>, Box<[i64]>);
 
@@ -64,13 +60,6 @@ fn within(room: usize, bytes: &[u8]) -> Result<Profile, String> {
         }
     }
     raw.finish(room)
-}
-
-fn too_large(room: usize) -> String {
-    format!(
-        "is too large: it would take over {} MiB of memory",
-        room >> 20
-    )
 }
 
 fn message<M: Message + Default>(bytes: &[u8]) -> Result<M, String> {

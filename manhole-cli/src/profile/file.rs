@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read},
+    io::{self, Cursor, Read},
     path::Path,
 };
 
@@ -19,19 +19,24 @@ const RATIO: usize = 200;
 /// What may grow more.
 const FREE: usize = 1 << 20;
 
-/// Reads the profile in a file.
+/// Reads the profile in a file, or on standard input if it is "-".
 ///
 /// # Errors
 /// `Failed` when it cannot be read or is no profile.
 pub(crate) fn read(path: &Path) -> Result<Profile, Trouble> {
-    let name = path.display().to_string();
+    let name = match path == Path::new("-") {
+        true => "the input".to_owned(),
+        false => path.display().to_string(),
+    };
     let failed =
-        |error: &std::io::Error| Trouble::io(Kind::Failed, format!("failed to read {name}"), error);
+        |error: &io::Error| Trouble::io(Kind::Failed, format!("failed to read {name}"), error);
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    file.take(CAP as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(&error))?;
+    let most = CAP as u64 + 1;
+    let read = match path == Path::new("-") {
+        true => io::stdin().take(most).read_to_end(&mut bytes),
+        false => File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)),
+    };
+    read.map_err(|error| failed(&error))?;
     from_bytes(bytes, &name)
 }
 

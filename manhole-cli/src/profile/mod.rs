@@ -28,6 +28,19 @@ use manhole::client::{Kind, Trouble, names::short};
 
 use crate::plain::escape;
 
+/// What a profile may take in memory while it is read, in bytes.
+const ROOM: usize = 1 << 30;
+/// What an entry of a list takes besides what it holds.
+const ENTRY: usize = 64;
+
+/// What is wrong with a profile that does not fit into `room` bytes.
+fn too_large(room: usize) -> String {
+    format!(
+        "is too large: it would take over {} MiB of memory",
+        room >> 20
+    )
+}
+
 /// What is shown of a profile, already without what its `drop_frames` hides.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Profile {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use manhole::client::{Kind, Trouble};
+
 use super::{
     Profile,
     amount::{Scale, percent},
@@ -11,6 +13,8 @@ use crate::plain::escape;
 
 /// What is smaller than this share of the whole is only counted, in thousandths.
 const SMALL: i64 = 5;
+/// A tree of more branches takes too much memory, at some hundred bytes for each.
+const MOST: usize = 4 << 20;
 /// Deeper branches stand on one column.
 const DEEPEST: usize = 40;
 
@@ -23,20 +27,23 @@ struct Node {
 }
 
 /// The tree, at most `rows` lines of it.
-pub(crate) fn tree(profile: &Profile, index: usize, rows: usize) -> String {
+///
+/// # Errors
+/// `Failed` when it has too many branches.
+pub(crate) fn tree(profile: &Profile, index: usize, rows: usize) -> Result<String, Trouble> {
     let total = profile.total(index);
     let writer = Writer {
         profile,
-        nodes: &grow(profile, index),
+        nodes: &grow(profile, index, MOST)?,
         total,
         scale: Scale::of(profile.unit(index), total, profile.whole.is_some()),
         least: (i128::from(total) * i128::from(SMALL) / 1000).unsigned_abs(),
     };
-    head(profile, index) + &writer.text(rows)
+    Ok(head(profile, index) + &writer.text(rows))
 }
 
 /// The first node is the root of all; it stands for no function.
-fn grow(profile: &Profile, index: usize) -> Vec<Node> {
+fn grow(profile: &Profile, index: usize, most: usize) -> Result<Vec<Node>, Trouble> {
     let node = |function| Node {
         function,
         flat: 0,
@@ -59,6 +66,10 @@ fn grow(profile: &Profile, index: usize) -> Vec<Node> {
             nodes[at].cum = nodes[at].cum.saturating_add(value);
         }
         nodes[at].flat = nodes[at].flat.saturating_add(value);
+        if nodes.len() > most {
+            let text = format!("the profile is too large for a tree: over {most} branches");
+            return Err(Trouble::new(Kind::Failed, text).detail("--top shows it"));
+        }
     }
     for at in 0..nodes.len() {
         let mut children = std::mem::take(&mut nodes[at].children);
@@ -69,7 +80,7 @@ fn grow(profile: &Profile, index: usize) -> Vec<Node> {
         });
         nodes[at].children = children;
     }
-    nodes
+    Ok(nodes)
 }
 
 struct Writer<'a> {
@@ -137,7 +148,7 @@ mod tests {
     use super::{super::tests::sample, *};
 
     fn check(stacks: &str, rows: usize, expected: &[&str]) {
-        let text = tree(&sample(stacks), 0, rows);
+        let text = tree(&sample(stacks), 0, rows).unwrap();
         let lines: Vec<&str> = text.lines().skip(3).collect();
         assert_eq!(lines, expected);
     }
@@ -180,9 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_that_takes_too_much_memory_is_refused() {
+        let profile = sample("a;b 1\nc;d 1");
+        assert_eq!(grow(&profile, 0, 5).map(|nodes| nodes.len()), Ok(5));
+        let trouble = grow(&profile, 0, 4).err().unwrap();
+        assert!(trouble.text.contains("over 4 branches"), "{trouble}");
+    }
+
+    #[test]
     fn a_stack_may_be_deep() {
         let deep = vec!["f"; 100_000].join(";") + " 1";
-        let text = tree(&sample(&deep), 0, usize::MAX);
+        let text = tree(&sample(&deep), 0, usize::MAX).unwrap();
         assert_eq!(text.lines().count(), 100_003);
     }
 }
