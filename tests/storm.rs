@@ -1,4 +1,5 @@
-//! `stacks` again and again while a process is in uproar, and what became of both.
+//! `stacks` again and again, and profiles of the processor at the highest rate, while a process is in
+//! uproar, and what became of all of them.
 
 use crate::{
     procfs,
@@ -8,10 +9,13 @@ use crate::{
     victim::Victim,
     wait,
 };
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -49,6 +53,27 @@ pub struct Storm {
     pub time: Duration,
     /// What share of the stacks must be complete.
     pub complete_percent: f64,
+    /// Whether the processor is sampled meanwhile, a thousand times a second.
+    pub profile: bool,
+}
+
+/// Profiles of the processor, added up.
+#[derive(Debug, Default)]
+pub struct Profiles {
+    /// How many were taken, and those that were refused.
+    pub taken: u64,
+    /// See there.
+    pub refused: u64,
+    /// Periods counted, missing for want of a place, and at incomplete stacks.
+    pub samples: u64,
+    /// See there.
+    pub dropped: u64,
+    /// See there.
+    pub truncated: u64,
+    /// Processor time of the process without the console, and what the samples stand for.
+    pub used_ns: u64,
+    /// See there.
+    pub counted_ns: u64,
 }
 
 /// What became of it.
@@ -76,6 +101,8 @@ pub struct Report {
     pub calls: BTreeMap<String, (u64, u64)>,
     /// Early in the run and at its end: descriptors, threads, resident KiB.
     pub footprint: [(usize, usize, u64); 2],
+    /// What was sampled meanwhile.
+    pub profiles: Profiles,
     /// What must not be.
     pub problems: Vec<String>,
 }
@@ -90,6 +117,7 @@ impl Storm {
             looks: 100,
             time: Duration::ZERO,
             complete_percent: 99.0,
+            profile: true,
         }
     }
 
@@ -114,25 +142,68 @@ impl Storm {
             let counts = numbers(&victim.tell("storm_counts"));
             counts.get("usr1").is_some_and(|rounds| *rounds > 2)
         });
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let profiler = scope.spawn(|| self.profile.then(|| profile(&socket, &over)));
+            self.look(&mut report, &socket, &victim);
+            over.store(true, Ordering::SeqCst);
+            let profiles = profiler.join().expect("every profile is read");
+            report.profiles = profiles.unwrap_or_default();
+        });
+        if !procfs::lives(victim.pid()) {
+            let said = victim.stderr();
+            report
+                .problems
+                .push(format!("the process ended; it said {said}"));
+            return report;
+        }
+        report.footprint[1] = footprint(&victim);
+        report.check_timers(victim.pid());
+        report.end(&mut victim);
+        report.judge(self);
+        report
+    }
+
+    fn look(&self, report: &mut Report, socket: &Path, victim: &Victim) {
         let begin = Instant::now();
         let half_way =
             |report: &Report| report.looks * 2 >= self.looks && begin.elapsed() * 2 >= self.time;
         let mut early = false;
         while report.looks < self.looks || begin.elapsed() < self.time {
-            report.look(&socket);
+            report.look(socket);
             if !report.problems.is_empty() && !procfs::lives(victim.pid()) {
-                return report;
+                return;
             }
-            if !early && half_way(&report) {
-                report.footprint[0] = footprint(&victim);
+            if !early && half_way(report) {
+                report.footprint[0] = footprint(victim);
                 early = true;
             }
         }
-        report.footprint[1] = footprint(&victim);
-        report.end(&mut victim);
-        report.judge(self);
-        report
     }
+}
+
+/// One profile after the other until it is `over`.
+fn profile(socket: &Path, over: &AtomicBool) -> Profiles {
+    let mut all = Profiles::default();
+    while !over.load(Ordering::SeqCst) {
+        let reply = text::run(socket, "cpu 2 --hz 1000 --json");
+        let json: Value = serde_json::from_str(&reply).unwrap_or_default();
+        let report = &json["data"]["report"];
+        let number = |key: &str| report[key].as_u64().unwrap_or(0);
+        if !report.is_object() {
+            all.refused += 1;
+            continue;
+        }
+        all.taken += 1;
+        all.samples += number("samples");
+        all.dropped += number("dropped");
+        all.truncated += number("truncated");
+        all.used_ns += number("cpu_ns");
+        let weights = json["data"]["weights"].as_array().into_iter().flatten();
+        let counted = weights.filter_map(|weight| weight["ns"].as_u64());
+        all.counted_ns += counted.sum::<u64>();
+    }
+    all
 }
 
 /// Descriptors, threads without those that come and go, resident KiB.
@@ -225,6 +296,15 @@ impl Report {
         }
     }
 
+    /// Nobody samples any more, so no timer of ours is left. Where the kernel does not list them nobody
+    /// knows.
+    fn check_timers(&mut self, pid: u32) {
+        let timers = std::fs::read_to_string(format!("/proc/{pid}/timers")).unwrap_or_default();
+        if !timers.is_empty() {
+            self.problems.push(format!("timers are left: {timers}"));
+        }
+    }
+
     fn end(&mut self, victim: &mut Victim) {
         if !procfs::lives(victim.pid()) {
             let said = victim.stderr();
@@ -275,6 +355,9 @@ impl Report {
                 let problem = format!("{name} came back early {early} times");
                 self.problems.push(problem);
             }
+        }
+        if storm.profile && (self.profiles.taken == 0 || self.profiles.refused > 0) {
+            self.problems.push(format!("{:?}", self.profiles));
         }
         let [(fds, threads, kib), (fds_after, threads_after, kib_after)] = self.footprint;
         // The work itself opens some for a moment: pipes, children's ends, connections.
@@ -337,6 +420,7 @@ impl fmt::Display for Report {
             "interrupted {}",
             list(&early, |(returned, early)| format!("{early} of {returned}"))
         )?;
+        writeln!(f, "profiles    {:?}", self.profiles)?;
         let [(fds, threads, kib), (fds_after, threads_after, kib_after)] = self.footprint;
         writeln!(
             f,

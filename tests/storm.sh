@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# stacks in a loop while a process creates threads, panics, allocates, loads libraries, forks and
-# executes: with glibc, with musl, and under AddressSanitizer. Ends with 1 when anything was hurt.
+# stacks in a loop and profiles at 1000 Hz while a process creates threads, panics, allocates, loads
+# libraries, forks and executes: with glibc, with musl, and under AddressSanitizer. Ends with 1 when anything was hurt.
 #
 # usage: tests/storm.sh [SECONDS [gnu|musl|asan]...]        (default: 60 gnu musl asan)
 #

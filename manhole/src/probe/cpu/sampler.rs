@@ -191,10 +191,11 @@ impl Sampler {
 }
 
 impl Running {
-    /// Threads that have no timer are met by that of the process, unless one might be waiting for
-    /// signals: one that is sent to the process as a whole would be given to it.
+    /// Threads that have no timer are met by that of the process, unless the host uses the signal itself,
+    /// or a thread might be waiting for signals: one that is sent to the process as a whole would be
+    /// given to it.
     fn cover_the_rest(&mut self, threads: &Threads) {
-        if threads.somebody_blocks() {
+        if threads.somebody_blocks() || self.sampling.is_hosts_too() {
             self.process = None;
         } else if self.process.is_none() && goes_to_who_runs() {
             self.process = self.sampling.timer(Clock::Process).ok();

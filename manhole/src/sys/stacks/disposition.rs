@@ -61,6 +61,16 @@ pub(super) fn check(signal: i32) -> Result<(), Unusable> {
     }
 }
 
+/// Whether the host has a handler of its own behind ours, so that it counts on the signal.
+pub(super) fn is_hosts_too(signal: i32) -> bool {
+    let chained = usize::try_from(signal).ok();
+    let chained = chained.and_then(|signal| CHAINED.get(signal));
+    let action = chained.map_or(ptr::null_mut(), |action| action.load(Ordering::Acquire));
+    // SAFETY: null, or an action that `install` leaked.
+    let theirs = unsafe { action.as_ref() };
+    theirs.is_some_and(|theirs| !matches!(theirs.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN))
+}
+
 fn bit(index: usize) -> u64 {
     1_u64.rotate_left(index as u32)
 }

@@ -94,6 +94,12 @@ impl Sampling {
         disposition::check(self.signal)
     }
 
+    /// Whether the host handles the signal as well. One that is pending for the process swallows the
+    /// next of its kind, so a timer of the process would cost it some; a thread's own does not.
+    pub(crate) fn is_hosts_too(&self) -> bool {
+        disposition::is_hosts_too(self.signal)
+    }
+
     /// Whether thread `tid` made itself a timer ([`super::guard`]).
     pub(crate) fn is_guarded(&self, tid: u32) -> bool {
         self.area.head().guards.covers(tid)

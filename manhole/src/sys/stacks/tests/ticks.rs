@@ -397,6 +397,7 @@ fn a_timer_of_the_hosts_reaches_the_hosts_handler() {
             let signal = own_signal();
             install(signal, counts as *const () as usize, libc::SA_SIGINFO, &[]);
             let sampling = Sampling::start(signal, MS, &|| true).unwrap().unwrap();
+            assert!(sampling.is_hosts_too());
             let theirs = value::pack(area::magic().wrapping_add(1), 1, 0);
             let victim = Victim::new(spin);
             let timer = sampling.timer(Clock::Thread(victim.tid)).unwrap();
