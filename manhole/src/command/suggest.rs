@@ -21,6 +21,11 @@ const HABITS: &[(&[&str], &str, &str)] = &[
         "shows who uses the processor",
     ),
     (
+        &["perf", "prof", "pprof", "profile", "flamegraph", "hotspots"],
+        "cpu",
+        "shows where the processor time goes",
+    ),
+    (
         &["lsof", "files", "sockets", "netstat", "ss"],
         "fds",
         "shows the open descriptors",

@@ -18,7 +18,7 @@ use crate::{
     },
     probe::{
         cores::Cores,
-        threads::{Snapshot, Threads, Wait},
+        threads::{Snapshot, Thread, Threads, Wait},
     },
     render::units,
 };
@@ -27,6 +27,8 @@ use std::time::Duration;
 
 /// Between the two looks.
 const WINDOW: Duration = Duration::from_millis(500);
+/// A thread that uses so much of a core is worth a profile.
+const BUSY: f64 = 0.5;
 
 pub(super) static COMMAND: Command = Command {
     spec: Spec {
@@ -48,7 +50,7 @@ pub(super) static COMMAND: Command = Command {
             Example::new("threads", "the busy ones first, idle ones merged"),
             Example::new("threads --json", "every thread, in base units"),
         ],
-        see_also: "stacks (what they do), cgroup (throttling), fds (what the descriptors are)",
+        see_also: "stacks (what they do), cpu (where in the code), cgroup (throttling), fds (what the descriptors are)",
     },
     triage: true,
     endpoints: &[super::profiles::THREADCREATE],
@@ -146,6 +148,16 @@ fn next(answer: &mut Answer, threads: &Threads, known: &Known, merged: bool) {
     {
         answer.next("stacks");
     }
+    let busiest = threads
+        .list
+        .iter()
+        .filter_map(|thread| Some((thread.cores?, thread)));
+    let busiest = busiest.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    if let Some((cores, thread)) = busiest
+        && cores >= BUSY
+    {
+        answer.next(format!("cpu 5 --thread {}", chosen(thread)));
+    }
     let waiting: f64 = threads
         .list
         .iter()
@@ -163,6 +175,16 @@ fn next(answer: &mut Answer, threads: &Threads, known: &Known, merged: bool) {
     }
     if merged {
         answer.next("threads --all");
+    }
+    answer.next.truncate(3);
+}
+
+/// A word that means the thread and those that are called like it.
+fn chosen(thread: &Thread) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match thread.name.chars().all(plain) {
+        true => words::family(&thread.name),
+        false => thread.tid.to_string(),
     }
 }
 

@@ -85,7 +85,7 @@ fn busy_threads_come_first_and_idle_ones_share_a_line() {
         "4766  flush                        0.0     200 ms       0  sleep  38 s  sleep",
         "  38  tokio-rt-worker, checkout    0.0      7.6 s       0  sleep  36 s  futex",
         "# merged: idle, same wait (for: the longest); threads --all lists 41. wait/s: ready without a core",
-        "# next: threads --all",
+        "# next: cpu 5 --thread image-worker-*; threads --all",
     ];
     assert_eq!(lines(&answer), expected);
     assert_eq!(
@@ -101,7 +101,7 @@ fn all_lists_every_thread() {
         panic!("no table");
     };
     assert_eq!(table.rows.len(), 41);
-    assert_eq!(answer.next, Vec::<String>::new());
+    assert_eq!(answer.next, ["cpu 5 --thread image-worker-*"]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn stacks_add_roles_and_waits_by_their_names() {
         "4711  checkout                             0.0     200 ms       0  sleep        futex",
         "  35  tokio-rt-worker  idle blocking       0.0        7 s       0  sleep  36 s  waits for work",
         "# merged: idle, same wait (for: the longest); threads --all lists 41. wait/s: ready without a core",
-        "# next: stacks; threads --all",
+        "# next: stacks; cpu 5 --thread image-worker-*; threads --all",
     ];
     assert_eq!(lines(&answer), expected);
     let Block::Table(table) = &answer.blocks[1] else {
