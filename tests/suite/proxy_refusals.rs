@@ -16,6 +16,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
     process::Command,
+    time::Duration,
 };
 
 #[test]
@@ -192,4 +193,24 @@ fn slow_and_many_clients_take_their_seats_only() {
     slow[0].read_to_string(&mut told).expect("an answer");
     assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
     wait::until_true("a free seat", || proxy.get("/cmd/version").status == 200);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_left_and_its_command_cancelled() {
+    let mut victim = service();
+    let proxy = Proxy::to(&mut victim);
+    let mut stream = proxy.connect();
+    let request = proxy.filled("GET /T/cmd/app/big?size=60MiB HTTP/1.1\r\nH\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .expect("the proxy reads");
+    let socket = victim.socket();
+    // Its bound is 30 s; others are served meanwhile.
+    wait::within(Duration::from_secs(120), "the end of the command", || {
+        assert_eq!(proxy.get("/cmd/version").status, 200);
+        let audit = http::get(&socket, "/cmd/audit");
+        let mut lines = audit.text().lines().filter(|line| line.contains("app big"));
+        lines.any(|line| line.contains("cancelled")).then_some(())
+    });
+    drop(stream);
 }
