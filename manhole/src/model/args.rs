@@ -105,7 +105,8 @@ impl Args {
     }
 
     fn add(&mut self, spec: &Spec, arg: &'static ArgSpec, word: &str) -> Result<(), Failure> {
-        let value = convert(arg, word).map_err(|why| usage(spec, why))?;
+        let value =
+            convert(arg, word).map_err(|why| with_bound(usage(spec, why), spec, arg, word))?;
         if arg.kind == ArgKind::Option && self.given.contains(&arg.name) {
             return Err(usage(spec, format!("--{} is given twice", arg.name)));
         }
@@ -244,6 +245,40 @@ impl Args {
 fn usage(spec: &Spec, why: String) -> Failure {
     Failure::new(Code::Usage, format!("{}: {why}", spec.name))
         .hint(format!("usage: {}", spec.usage()))
+}
+
+/// Adds to the usage line what would do in place of a number that is out of bounds: `try: cpu 300`.
+fn with_bound(mut failure: Failure, spec: &Spec, arg: &ArgSpec, word: &str) -> Failure {
+    let others = spec
+        .args
+        .iter()
+        .any(|other| other.required && other.name != arg.name);
+    if let (Some(bound), Some(hint), false) = (bound(arg, word), failure.hints.last_mut(), others) {
+        let option = match arg.kind {
+            ArgKind::Positional => String::new(),
+            _ => format!("--{} ", arg.name),
+        };
+        hint.push_str(&format!("        try: {} {option}{bound}", spec.name));
+    }
+    failure
+}
+
+/// The bound that a number is beyond, as one would type it.
+fn bound(arg: &ArgSpec, word: &str) -> Option<String> {
+    match arg.ty {
+        ArgType::Int { min, max } => {
+            let value: i64 = word.parse().ok()?;
+            let bound = value.min(max).max(min);
+            (bound != value).then(|| bound.to_string())
+        }
+        ArgType::Duration { min, max } => {
+            let value = parse_duration(word)?;
+            let bound = value.min(max).max(min);
+            let seconds = bound / 1_000_000_000;
+            (bound != value && seconds * 1_000_000_000 == bound).then(|| seconds.to_string())
+        }
+        _ => None,
+    }
 }
 
 /// How an argument is called in an error: `N`, `--hz`.
@@ -471,6 +506,22 @@ mod tests {
             "cpu: --format is \"svg\", use one of top, pprof",
         );
         check("--nope", "cpu: there is no option --nope");
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_gets_the_bound_to_try() {
+        let check = |line: &str, expected: Option<&str>| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let failure = Args::parse(&SPEC, &words).unwrap_err();
+            let hint = failure.hints.last().unwrap();
+            let found = hint.split_once("        try: ").map(|(_, line)| line);
+            assert_eq!(found, expected, "{line}");
+        };
+        check("1000", Some("cpu 300"));
+        check("0", Some("cpu 1"));
+        check("5 --hz 1001", Some("cpu --hz 1000"));
+        check("x", None);
+        check("--hz x", None);
     }
 
     #[test]
