@@ -4,6 +4,7 @@
 //! stacks. The names of functions that a test expects to read are in `steps` and `leaves`.
 
 mod bare;
+mod burn;
 #[path = "../bin/victim/console.rs"]
 mod console;
 mod coroutine;
@@ -34,6 +35,7 @@ fn main() {
         consoles
             .perform(name, words)
             .or_else(|| known::perform(name, words))
+            .or_else(|| burn::perform(name, words))
             .or_else(|| odd::perform(name, words))
             .or_else(|| signals::perform(name, words))
             .or_else(|| runtime::perform(name, words))

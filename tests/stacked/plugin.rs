@@ -24,6 +24,13 @@ pub extern "C" fn plugin_pass(microseconds: u64) -> u64 {
     black_box(plugin_outer(microseconds, sleep_a_little)) + 2
 }
 
+/// Computes below the same functions until the byte at `over` is not 0.
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+pub extern "C" fn plugin_compute(over: u64) -> u64 {
+    black_box(plugin_outer(over, compute_in_plugin)) + 3
+}
+
 #[inline(never)]
 fn plugin_outer(argument: u64, leaf: fn(u64) -> u64) -> u64 {
     let kept = black_box([argument; 3]);
@@ -48,4 +55,14 @@ fn wait_for_byte(fd: u64) -> u64 {
 fn sleep_a_little(microseconds: u64) -> u64 {
     let result = usleep(microseconds as u32);
     black_box(result as u64)
+}
+
+#[inline(never)]
+fn compute_in_plugin(over: u64) -> u64 {
+    let mut number = 1_u64;
+    // SAFETY: a byte of the program's, which others write while it is read.
+    while unsafe { (over as *const u8).read_volatile() } == 0 {
+        number = black_box(number.wrapping_mul(31) ^ 7);
+    }
+    number
 }

@@ -34,6 +34,7 @@ mod moves;
 mod overflow;
 mod places;
 mod profile_commands;
+mod profile_cpu;
 mod profile_go;
 mod proxy;
 mod proxy_refusals;
