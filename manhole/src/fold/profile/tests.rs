@@ -213,6 +213,26 @@ thread 1 w R
     );
 }
 
+/// A worker has 512 KiB of stack, and frames of tests are larger than those of what is shipped.
+#[test]
+fn no_depth_of_stacks_is_too_deep_for_ours() {
+    let frames: String = (0..4000)
+        .map(|at| format!("  checkout | checkout::f{at}\n"))
+        .collect();
+    let text = format!("thread 1 w R\n{frames}thread 2 w R\n  checkout | checkout::g\n{frames}");
+    let deep = samples(&text, Sampled::Cpu, &[3, 1]);
+    let wish = Wish {
+        tree: true,
+        rows: None,
+        ..wish(Kind::Cpu)
+    };
+    let small = std::thread::Builder::new().stack_size(512 << 10);
+    let shown =
+        small.spawn(move || text::shown(&answer(deep, wish, None), text::TextStyle::default()));
+    let shown = shown.unwrap().join().unwrap();
+    assert!(shown.contains("checkout::f3999") && !shown.contains("checkout::f3000"));
+}
+
 #[test]
 fn threads_are_chosen_by_what_they_were_and_what_they_are() {
     let busy = samples(BUSY, Sampled::Cpu, &[1, 2, 4, 8, 16]);

@@ -68,7 +68,7 @@ fn sums(walk: &Walk<'_>) -> Vec<Sum> {
         .collect();
     for (at, stack) in walk.busy().enumerate() {
         let leaf = stack.functions.first().copied();
-        for number in &stack.functions {
+        for number in stack.functions.iter() {
             let Some(sum) = sums.get_mut(*number as usize) else {
                 continue;
             };

@@ -16,7 +16,10 @@ use crate::model::{
     stack,
     wish::Wish,
 };
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 /// The stacks, and the functions in them.
 #[derive(Default)]
@@ -27,6 +30,8 @@ pub(super) struct Walk<'a> {
     called: BTreeMap<u32, BTreeMap<&'a str, u64>>,
     /// Number by name.
     by_name: BTreeMap<String, u32>,
+    /// Every different list of functions once: threads that wait have thousands in common.
+    lists: BTreeSet<Rc<[u32]>>,
     /// Number by what the reader of stacks knows a name by.
     by_place: BTreeMap<usize, u32>,
     /// Samples, and the time they stand for, of all that was asked for.
@@ -51,7 +56,7 @@ pub(super) struct Function<'a> {
 /// A stack of a thread.
 pub(super) struct Stack {
     /// Numbers of its functions, leaf first, without what only serves a wait and the thread's start.
-    pub functions: Vec<u32>,
+    pub functions: Rc<[u32]>,
     pub site: Site,
     pub class: Class,
     /// What it does or waits for.
@@ -132,6 +137,7 @@ impl<'a> Walk<'a> {
                 (functions, site)
             }
         };
+        let functions = self.shared(functions);
         self.stacks.push(Stack {
             functions,
             site,
@@ -142,6 +148,15 @@ impl<'a> Walk<'a> {
             waits: weight.waits,
             ns: weight.ns,
         });
+    }
+
+    fn shared(&mut self, functions: Vec<u32>) -> Rc<[u32]> {
+        if let Some(known) = self.lists.get(functions.as_slice()) {
+            return Rc::clone(known);
+        }
+        let list: Rc<[u32]> = functions.into();
+        self.lists.insert(Rc::clone(&list));
+        list
     }
 
     /// The number of the function that `item` is, where `ns` were met.
