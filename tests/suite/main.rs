@@ -36,6 +36,8 @@ mod places;
 mod profile_commands;
 mod profile_cpu;
 mod profile_go;
+mod profile_own;
+mod profile_wall;
 mod proxy;
 mod proxy_refusals;
 mod rights;

@@ -9,6 +9,7 @@ mod family;
 mod process;
 mod raw;
 mod recycle;
+mod samples;
 mod sandbox;
 mod variables;
 
@@ -26,6 +27,7 @@ fn main() {
             .or_else(|| variables::perform(name, words))
             .or_else(|| process::perform(name, words))
             .or_else(|| crowd::perform(name, words))
+            .or_else(|| samples::perform(name, words))
             .or_else(|| sandbox::perform(name, words))
             .or_else(|| recycle::perform(name, words))
             .or_else(|| family::perform(name, words, &mut consoles))

@@ -23,13 +23,13 @@ use std::{
 /// Threads that are met in the life of a sampler, 100 bytes each; who comes later is not visited.
 const MOST: usize = 65_536;
 /// Files of threads that are kept open: one that is costs a third.
-const MOST_FILES: u64 = 256;
+const MOST_FILES: u64 = 1024;
 /// How often it is looked who is there, in nanoseconds; more often when their number changed.
 const LOOK_NS: u64 = 100_000_000;
 const SOONEST_NS: u64 = 10_000_000;
 /// A thread that did not answer is not asked for so long; one that could not be asked is looked at
 /// again after so long, whatever it shows.
-const QUIET_NS: u64 = 1_000_000_000;
+const QUIET_NS: u64 = 250_000_000;
 const MUTE_NS: u64 = 250_000_000;
 /// Longer than a line of `syscall` or `schedstat`.
 const LINE: usize = 256;
@@ -127,7 +127,7 @@ impl Threads {
             // Of a table that is the host's we take none for long.
             most_kept: match fork::is_table_shared() {
                 true => 0,
-                false => MOST_FILES.min(limit / 4),
+                false => MOST_FILES.min(limit / 2),
             },
         }
     }
