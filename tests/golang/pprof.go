@@ -6,11 +6,9 @@ import (
 	"net/http"
 	_ "net/http/pprof"
 	"os"
-	"runtime/pprof"
 )
 
 func main() {
-	pprof.NewProfile("open.files")
 	listener, err := net.Listen("unix", os.Args[1])
 	if err != nil {
 		panic(err)

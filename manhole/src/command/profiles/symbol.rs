@@ -8,6 +8,7 @@ use crate::{
     },
     names::{self, Wanted},
     probe::stacks,
+    render::escape,
 };
 
 /// Longest word: Go reads through a buffer of this size.
@@ -26,6 +27,7 @@ pub(super) fn serve(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Resu
         out.put("num_symbols: 1\n")?;
         for (address, name) in addresses.iter().zip(names) {
             if let Some(name) = name {
+                let name = escape::one_line(&name);
                 out.put(&format!("{address:#x} {name}\n"))?;
             }
         }
