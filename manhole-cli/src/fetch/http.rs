@@ -136,12 +136,12 @@ fn refused(status: u16, text: &[u8], path: &str) -> Failure {
     }
 }
 
-/// A name as a part of a path.
+/// A profile's name as the end of a path; those of applications may have steps in them.
 pub(super) fn quoted(name: &str) -> String {
     let mut path = String::new();
     for byte in name.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'/' => {
                 path.push(char::from(byte));
             }
             byte => drop(write!(path, "%{byte:02X}")),
@@ -180,6 +180,6 @@ mod tests {
 
     #[test]
     fn names_become_parts_of_a_path() {
-        assert_eq!(quoted("open files/é"), "open%20files%2F%C3%A9");
+        assert_eq!(quoted("db/open files:é?"), "db/open%20files:%C3%A9%3F");
     }
 }

@@ -230,6 +230,6 @@ mod tests {
         check("heap", None, "/debug/pprof/heap");
         check("goroutine", Some(1.5), "/debug/pprof/goroutine?seconds=2");
         check("vars", None, "/debug/pprof/vars");
-        check("open files?/..", None, "/debug/pprof/open%20files%3F%2F..");
+        check("shop/open?", None, "/debug/pprof/shop/open%3F");
     }
 }

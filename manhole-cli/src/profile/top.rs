@@ -1,5 +1,7 @@
 //! The functions that took most, as a table.
 
+use manhole::client::units;
+
 use super::{
     Profile,
     amount::{Scale, percent},
@@ -35,9 +37,12 @@ pub(crate) fn top(profile: &Profile, index: usize, rows: usize) -> String {
     text.push_str(&match profile.whole {
         Some(_) => format!("# shares are of the base: {}\n", scale.size(total)),
         None => format!(
-            "# {} in {} stacks\n",
+            "# {} in {}\n",
             scale.size(total),
-            manhole::client::units::count(profile.stacks.len() as u64)
+            match profile.stacks.len() {
+                1 => "1 stack".to_owned(),
+                many => format!("{} stacks", units::count(many as u64)),
+            }
         ),
     });
     text
