@@ -175,12 +175,26 @@ fn a_profile_goes_into_a_pipe_as_it_is_and_opens_anywhere() {
     let file = scratch.join("cpu.pb.gz");
     fs::write(&file, &outcome.stdout).expect("a file in our directory");
     drop(victim);
-    let words = ["tool", "pprof", "-top", "-unit=ns", &word(&file)].map(str::to_owned);
-    let go = Peer::new(["go"])
-        .args(&words)
-        .env("HOME", scratch.path())
-        .run("");
-    assert!(go.text().contains("victim::crowd::spin"), "{}", go.text());
+    let go = |words: &[&str]| {
+        let go = Peer::new(["go", "tool", "pprof"]).args(words).arg(&file);
+        let outcome = go.env("HOME", scratch.path()).run("");
+        ends_with(0, &outcome);
+        outcome.text().to_owned()
+    };
+    let top = go(&["-top"]);
+    assert!(
+        top.contains("Type: cpu\n") && top.contains("victim::crowd::spin"),
+        "{top}"
+    );
+    let raw = go(&["-raw"]);
+    assert!(raw.contains("samples/count cpu/nanoseconds"), "{raw}");
+    let samples = go(&["-top", "-sample_index=samples"]);
+    assert!(samples.contains("Type: samples\n"), "{samples}");
+    let change = go(&["-top", "-diff_base", &word(&file)]);
+    assert!(
+        change.contains("Showing nodes accounting for 0, 0% of "),
+        "{change}"
+    );
     let ours = cli(["view", &word(&file)]).run("");
     ends_with(0, &ours);
     let text = ours.text();
