@@ -85,7 +85,7 @@ fn a_hundred_idle_threads_and_a_hot_one_have_their_time() {
         wall.report
     );
     let asked = wall.figure("samples") - wall.figure("reused");
-    assert!(asked * 4 < wall.figure("samples"), "{}", wall.report);
+    assert!(asked < 250 + wall.figure("samples") / 40, "{}", wall.report);
     let answered = idle.iter().filter(|(thread, _)| thread.answer == "stack");
     let answered: Vec<_> = answered.copied().collect();
     assert!(threads(&answered) >= 95);

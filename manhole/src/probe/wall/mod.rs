@@ -10,6 +10,7 @@
 
 mod followed;
 mod mark;
+mod random;
 mod shared;
 mod table;
 mod ticks;
