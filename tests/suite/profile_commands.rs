@@ -182,6 +182,7 @@ fn json_has_what_the_tables_are_made_of() {
                 .is_some_and(|cores| cores > 0.0),
             "{data}"
         );
+        assert_eq!(data["asked"]["rows"], 15, "for whoever makes a text of it");
         assert_eq!(
             reply["verdict"]["severity"].as_str().map(str::is_empty),
             Some(false)

@@ -4,7 +4,7 @@ use super::{ask::Ask, file};
 use crate::{
     command::{Context, Reply},
     fold,
-    model::{Args, Failure, samples::Report, wish::Kind},
+    model::{Args, Block, Failure, samples::Report, wish::Kind},
 };
 use std::cell::RefCell;
 
@@ -40,7 +40,16 @@ pub(super) fn run(
         "collapsed" => return file::collapsed(&samples, &ask.wish, reply),
         _ => {}
     }
-    reply.answer(fold::profile::answer(samples, ask.wish, None))
+    let rows = ask.wish.rows;
+    if reply.json() && !args.given("rows") {
+        ask.wish.rows = None;
+    }
+    let mut answer = fold::profile::answer(samples, ask.wish, None);
+    // Programs get all rows; who makes a text of it, as many as people would.
+    if let Some(Block::Samples(found)) = answer.blocks.last_mut() {
+        found.1.rows = rows;
+    }
+    reply.answer(answer)
 }
 
 /// What is known before it begins.
