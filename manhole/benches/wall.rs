@@ -3,19 +3,21 @@
 //!
 //! `waiting` threads stand 5 to 30 calls deep; `working` ones do 1 ms of work and sleep 7 ms, over and over.
 //! Looks are what the samples stand on, and the reused of these are those for which nobody was interrupted.
+//! What the application pays for labels and for profiles of its own stands below.
 //! `MANHOLE_BENCH_ROUNDS` (default 3) is how often each is measured, two seconds a time.
 
 mod support;
 
 use nix::time::{ClockId, clock_gettime};
 use std::{
+    cell::Cell,
     hint::black_box,
     thread,
     time::{Duration, Instant},
 };
 use support::{
     Service, Table,
-    figures::median,
+    figures::{median, nanos},
     service::{say, wait},
     setting, waiting, wire,
 };
@@ -36,7 +38,10 @@ const CASES: [(usize, usize, u32); 6] = [
 
 fn main() {
     match support::role().as_deref() {
-        None => contest(),
+        None => {
+            contest();
+            said();
+        }
         Some(role) => {
             let (waiting, working) = role.split_once('+').unwrap();
             serve(waiting.parse().unwrap(), working.parse().unwrap());
@@ -141,4 +146,38 @@ fn work() {
         black_box(sum);
         thread::sleep(Duration::from_millis(7));
     }
+}
+
+/// What the application pays, whether somebody samples or not.
+fn said() {
+    support::heading("Labels of a thread, and things in a profile of one's own");
+    let mut table = Table::new(["what", "each, median"]);
+    let things = manhole::profile("bench/things").unwrap();
+    let mut rows = Vec::new();
+    let label = || drop(manhole::label("tenant", "acme"));
+    rows.push(("a label, set and taken back".to_owned(), each(&label)));
+    let outer = manhole::label("service", "checkout");
+    rows.push(("the same within another one".to_owned(), each(&label)));
+    drop(outer);
+    for depth in [5, 20, 50] {
+        let time = Cell::new(0.0);
+        let track = || drop(black_box(things.track()));
+        waiting::deep(depth, &|| time.set(each(&track)));
+        let what = format!("a thing, tracked and dropped, {depth} calls deep");
+        rows.push((what, time.get()));
+    }
+    for (what, time) in rows {
+        table.row([what, nanos(time)]);
+    }
+    table.print();
+}
+
+/// How long `work` takes each time, in nanoseconds.
+fn each(work: &dyn Fn()) -> f64 {
+    let rounds = (0..50).map(|_| {
+        let start = Instant::now();
+        (0..1000).for_each(|_| work());
+        start.elapsed().as_nanos() as f64 / 1000.0
+    });
+    median(rounds.collect())
 }
