@@ -7,6 +7,7 @@ mod ask;
 mod custom;
 mod file;
 mod http;
+mod nothing;
 mod run;
 mod symbol;
 
@@ -53,7 +54,7 @@ pub(super) static CPU: Command = Command {
             path: "/debug/pprof/trace",
             level: Level::Inspect,
             about: "an execution trace over seconds=1: empty as yet",
-            run: http::trace,
+            run: nothing::trace,
         },
     ],
     run: Run::Stream(|ctx, args, reply| run::run(Kind::Cpu, ctx, args, reply)),
@@ -206,21 +207,21 @@ type Serve = fn(&super::Context, &super::Query, &mut super::Reply<'_>) -> Result
 pub(super) const HEAP: Endpoint = empty(
     "/debug/pprof/heap",
     "memory of live objects: not measured here, a valid empty profile",
-    http::heap,
+    nothing::heap,
 );
 
 /// All past allocations.
 pub(super) const ALLOCS: Endpoint = empty(
     "/debug/pprof/allocs",
     "all past allocations: not measured here, a valid empty profile",
-    http::allocs,
+    nothing::allocs,
 );
 
 /// Who made threads.
 pub(super) const THREADCREATE: Endpoint = empty(
     "/debug/pprof/threadcreate",
     "who made threads: not measured here, a valid empty profile",
-    http::threadcreate,
+    nothing::threadcreate,
 );
 
 /// Names of addresses.

@@ -6,6 +6,7 @@ use super::{
         frames::{Code, Item},
         hidden::hidden,
         lines,
+        threads::Thread,
         words::called_in,
     },
     doing::{self, Class},
@@ -107,34 +108,19 @@ impl<'a> Walk<'a> {
         self.ns = self.ns.saturating_add(weight.ns);
         let names = self.called.entry(thread.stack.tid).or_default();
         *names.entry(called_in(thread, process)).or_default() += weight.ns.max(1);
-        let numbers = |walk: &mut Self, items: &[Item<'a>]| -> Vec<u32> {
+        let named = |walk: &mut Self, items: &[Item<'a>]| -> Vec<u32> {
             let number = |item| walk.number(item, weight.ns, &samples.dump.modules, full_names);
             items.iter().map(number).collect()
         };
-        let (functions, site) = match placeholder(weight.place) {
+        let instead = match thread.items.is_empty() {
+            true => placeholder(weight.place).or(placeholder(Place::NoStack)),
+            false => placeholder(weight.place),
+        };
+        let (functions, site) = match instead {
             Some(name) => (vec![self.named(name.to_owned())], Site::Elsewhere),
-            None if thread.items.is_empty() => {
-                let name = placeholder(Place::NoStack).unwrap_or_default();
-                (vec![self.named(name.to_owned())], Site::Elsewhere)
-            }
             None => {
-                let behind = Some(behind_wait(thread)).filter(|items| !items.is_empty());
-                let behind = behind.unwrap_or(&thread.items);
-                let items = Some(without_start(behind)).filter(|items| !items.is_empty());
-                let functions = numbers(self, items.unwrap_or(behind));
-                let app = thread.app().next();
-                let app = app.and_then(|item| numbers(self, std::slice::from_ref(item)).pop());
-                let site = match (app, hidden(thread, behind)) {
-                    (Some(number), _) => Site::Function(number),
-                    (None, Some((at, remark))) => {
-                        let item = behind.get(at..=at).unwrap_or_default();
-                        numbers(self, item)
-                            .pop()
-                            .map_or(Site::Elsewhere, |number| Site::Hidden(number, remark))
-                    }
-                    (None, None) => Site::Elsewhere,
-                };
-                (functions, site)
+                let items = worth_reading(thread);
+                (named(self, items), self.site(thread, &named))
             }
         };
         let functions = self.shared(functions);
@@ -148,6 +134,24 @@ impl<'a> Walk<'a> {
             waits: weight.waits,
             ns: weight.ns,
         });
+    }
+
+    /// Where in the application `thread` is; `named` gives functions their numbers.
+    fn site(
+        &mut self,
+        thread: &Thread<'a>,
+        named: &dyn Fn(&mut Self, &[Item<'a>]) -> Vec<u32>,
+    ) -> Site {
+        let mut number = |item: &Item<'a>| named(self, std::slice::from_ref(item)).pop();
+        if let Some(item) = thread.app().next() {
+            return number(item).map_or(Site::Elsewhere, Site::Function);
+        }
+        let items = behind_wait_or_all(thread);
+        let found = hidden(thread, items).and_then(|(at, remark)| {
+            let item = items.get(at)?;
+            Some(Site::Hidden(number(item)?, remark))
+        });
+        found.unwrap_or(Site::Elsewhere)
     }
 
     fn shared(&mut self, functions: Vec<u32>) -> Rc<[u32]> {
@@ -231,6 +235,19 @@ impl Function<'_> {
         let most = self.lines.values().max_by_key(|(ns, _)| *ns);
         most.map_or(String::new(), |(_, function)| lines::place_of(function))
     }
+}
+
+/// The functions of a thread without what only serves its wait, unless that is all there is.
+fn behind_wait_or_all<'t, 'a>(thread: &'t Thread<'a>) -> &'t [Item<'a>] {
+    let behind = Some(behind_wait(thread)).filter(|items| !items.is_empty());
+    behind.unwrap_or(&thread.items)
+}
+
+/// Of these, those behind the start of the thread.
+fn worth_reading<'t, 'a>(thread: &'t Thread<'a>) -> &'t [Item<'a>] {
+    let items = behind_wait_or_all(thread);
+    let started = Some(without_start(items)).filter(|items| !items.is_empty());
+    started.unwrap_or(items)
 }
 
 /// What stands where no stack does.
