@@ -340,3 +340,27 @@ fn time_with_the_signal_blocked_is_nobodys() {
         },
     );
 }
+
+/// Where the kernel gives hardly any timers, the one of the process is what there is: nobody is refused.
+#[test]
+fn without_timers_there_is_still_an_answer() {
+    alone(
+        module_path!(),
+        "without_timers_there_is_still_an_answer",
+        || {
+            use nix::sys::resource::{Resource, setrlimit};
+            let go = Arc::new(Barrier::new(5));
+            let threads = [0, 1, 2, 3].map(|nr| ready(&format!("t{nr}"), &go, || burn(50 * MS)));
+            setrlimit(Resource::RLIMIT_SIGPENDING, 4, 4).unwrap();
+            let samples = sampled(&options(1000), || {
+                go.wait();
+                threads.into_iter().for_each(|it| it.join().unwrap());
+            });
+            check_sums(&samples);
+            let report = &samples.report;
+            assert!(report.cpu_ns.unwrap() >= 200 * MS, "{report:?}");
+            assert!(report.threads >= 5, "{report:?}");
+            assert_eq!(std::fs::read_to_string("/proc/self/timers").unwrap(), "");
+        },
+    );
+}
