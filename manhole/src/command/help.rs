@@ -201,7 +201,7 @@ mod tests {
                 ArgSpec::flag("reveal", "show it").level(Level::Control),
             ],
             level: Level::Inspect,
-            impact: Impact::Samples,
+            impact: Impact::Signals,
             cost: "2 us a sample",
             examples: &[],
             see_also: "wall",
@@ -216,6 +216,6 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("show it; needs level control"), "{text}");
-        assert!(text.contains("impact   samples: 2 us a sample"), "{text}");
+        assert!(text.contains("impact   signals threads: 2 us a sample"), "{text}");
     }
 }

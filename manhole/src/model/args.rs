@@ -431,7 +431,7 @@ mod tests {
             ArgSpec::flag("reveal", "").level(Level::Control),
         ],
         level: Level::Inspect,
-        impact: Impact::Samples,
+        impact: Impact::Signals,
         cost: "",
         examples: &[],
         see_also: "",

@@ -47,17 +47,12 @@ impl FromStr for Level {
 }
 
 /// What running a command does to the process, worst effect first to be named.
-#[allow(dead_code)] // the commands that sample, signal and pause come with stacks and profiles
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Impact {
     /// Reads /proc and counters; the application's threads notice nothing.
     Reads,
-    /// Samples for a while on our own threads.
-    Samples,
     /// Interrupts the application's threads for microseconds.
     Signals,
-    /// May make threads of the application wait meanwhile.
-    Pauses,
     /// Changes something, and says what.
     Changes,
 }
@@ -67,9 +62,7 @@ impl Impact {
     pub const fn name(self) -> &'static str {
         match self {
             Impact::Reads => "reads",
-            Impact::Samples => "samples",
             Impact::Signals => "signals threads",
-            Impact::Pauses => "pauses",
             Impact::Changes => "changes",
         }
     }

@@ -11,7 +11,6 @@ pub(crate) mod calls;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod image;
-#[allow(dead_code)] // until `label` sets them
 pub(crate) mod labels;
 pub(crate) mod leader;
 pub(crate) mod list;

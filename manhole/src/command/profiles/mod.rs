@@ -27,7 +27,7 @@ pub(super) static CPU: Command = Command {
         args: &args("99"),
         level: Level::Inspect,
         impact: Impact::Signals,
-        cost: "about 2 us per sample in the sampled thread; at 99 Hz 0.02 % of each busy core. Concurrent \
+        cost: "about 3 us per sample in the sampled thread; at 99 Hz 0.03 % of each busy core. Concurrent \
                callers share the samples; if --hz differs all get the higher rate and are told",
         examples: &[
             Example::new("cpu", "five seconds, as a table"),
