@@ -216,6 +216,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("show it; needs level control"), "{text}");
-        assert!(text.contains("impact   signals threads: 2 us a sample"), "{text}");
+        assert!(
+            text.contains("impact   signals threads: 2 us a sample"),
+            "{text}"
+        );
     }
 }

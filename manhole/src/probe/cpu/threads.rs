@@ -314,7 +314,9 @@ impl Threads {
         let name = procfs::line(format!("/proc/self/task/{tid}/comm"));
         let person = Person {
             tid,
-            name: name.unwrap_or_else(|| followed.name.clone()),
+            name: name
+                .or_else(|| sampling.guarded_name(tid))
+                .unwrap_or_else(|| followed.name.clone()),
             main: tid == self.leader,
             cpu_ns: clock::thread_cpu_ns(tid).unwrap_or(0),
         };

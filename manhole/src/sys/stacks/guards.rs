@@ -5,12 +5,13 @@
 //! that of a timer of the host's.
 
 use super::{
+    arch,
     area::{self, Area},
     timers::{Clock, Timer},
     value,
 };
-use nix::unistd::gettid;
-use std::sync::atomic::{AtomicU32, Ordering};
+use nix::{libc, unistd::gettid};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const ENTRIES: usize = 1024;
 /// How many entries are looked at for one thread.
@@ -25,6 +26,11 @@ struct Entry {
     tid: AtomicU32,
     /// One more than the timer's number; 0 when there is none.
     timer: AtomicU32,
+    /// Whose name it is: it stays when the thread has gone, whose samples are read some milliseconds
+    /// later, until the entry is another's.
+    named: AtomicU32,
+    /// As the kernel has it, NUL-padded.
+    name: [AtomicU64; 2],
 }
 
 /// A thread that is sampled from now on; until dropped.
@@ -47,6 +53,9 @@ pub(crate) fn guard() -> Option<Guard> {
     }
     let tid = u32::try_from(gettid().as_raw()).ok()?;
     let entry = head.guards.take(tid)?;
+    if let Some(place) = head.guards.0.get(entry) {
+        place.note_name(tid);
+    }
     // From here on dropping it puts everything back.
     let guard = Guard { area, entry, pid };
     let period = head.period_ns.load(Ordering::Relaxed);
@@ -73,6 +82,45 @@ impl Drop for Guard {
     }
 }
 
+impl Entry {
+    /// Notes what the calling thread, `tid`, is called.
+    fn note_name(&self, tid: u32) {
+        let mut bytes = [0_u8; 16];
+        // SAFETY: PR_GET_NAME writes at most 16 bytes, of which the last one is NUL, to `bytes`. A
+        // system call of our own, which leaves errno alone.
+        unsafe {
+            let into = bytes.as_mut_ptr() as u64;
+            arch::call(
+                libc::SYS_prctl,
+                [libc::PR_GET_NAME as u64, into, 0, 0, 0, 0],
+            );
+        }
+        self.named.store(0, Ordering::SeqCst);
+        let halves = u128::from_ne_bytes(bytes);
+        for (at, word) in self.name.iter().enumerate() {
+            word.store((halves >> (64 * at)) as u64, Ordering::SeqCst);
+        }
+        self.named.store(tid, Ordering::SeqCst);
+    }
+
+    fn name_of(&self, tid: u32) -> Option<String> {
+        let is_its = || self.named.load(Ordering::SeqCst) == tid;
+        if !is_its() {
+            return None;
+        }
+        let [low, high] = [0, 1].map(|at| {
+            self.name
+                .get(at)
+                .map_or(0, |word| word.load(Ordering::SeqCst))
+        });
+        let bytes = (u128::from(high) << 64 | u128::from(low)).to_ne_bytes();
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(0);
+        let text = String::from_utf8_lossy(bytes.get(..end)?).into_owned();
+        // Unless another thread came in between.
+        is_its().then_some(text)
+    }
+}
+
 impl Guards {
     fn near(tid: u32) -> impl Iterator<Item = usize> {
         let hash = (tid.wrapping_mul(0x9e37_79b1) >> 16) as usize;
@@ -95,6 +143,12 @@ impl Guards {
     fn has(&self, tid: u32) -> bool {
         let mut near = Self::near(tid).filter_map(|at| self.0.get(at));
         near.any(|entry| entry.tid.load(Ordering::Acquire) == tid)
+    }
+
+    /// What thread `tid` was called when it made itself a timer; `None` when that is not known any more.
+    pub(super) fn name(&self, tid: u32) -> Option<String> {
+        let mut near = Self::near(tid).filter_map(|at| self.0.get(at));
+        near.find_map(|entry| entry.name_of(tid))
     }
 
     /// Whether thread `tid` made itself a timer that is still there.

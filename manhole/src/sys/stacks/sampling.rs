@@ -105,6 +105,11 @@ impl Sampling {
         self.area.head().guards.covers(tid)
     }
 
+    /// What a thread that made itself a timer was called then, also when it has gone meanwhile.
+    pub(crate) fn guarded_name(&self, tid: u32) -> Option<String> {
+        self.area.head().guards.name(tid)
+    }
+
     /// Samples that found no place so far.
     pub(crate) fn dropped(&self) -> u64 {
         self.area.head().pool.dropped.load(Ordering::Relaxed)
