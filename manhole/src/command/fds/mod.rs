@@ -16,7 +16,7 @@ use crate::{
     },
     probe::{
         clock,
-        fds::{self, Descriptors, Kind, Sockets},
+        fds::{self, Descriptors, Sockets},
         limits,
         vitals::{Sample, Trend, Vitals},
     },
@@ -101,14 +101,9 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
 }
 
 fn sockets(descriptors: &Descriptors, keep_going: &dyn Fn() -> bool) -> Sockets {
-    let sockets = descriptors
-        .list
-        .iter()
-        .filter(|descriptor| descriptor.link.kind == Kind::Socket);
-    let inodes = sockets
-        .filter_map(|descriptor| descriptor.link.inode)
-        .collect();
-    Sockets::find(inodes, keep_going)
+    let list = descriptors.list.iter();
+    let inodes = list.filter_map(|descriptor| descriptor.link.socket());
+    Sockets::find(inodes.collect(), keep_going)
 }
 
 fn facts(descriptors: &Descriptors, sockets: &Sockets, vitals: &Vitals) -> Facts {

@@ -74,6 +74,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// The inode of a socket; of nothing else, for the tables of sockets cost milliseconds.
+    pub(crate) fn socket(&self) -> Option<u64> {
+        self.inode.filter(|_| self.kind == Kind::Socket)
+    }
+
     /// Parses `socket:[123]`, `anon_inode:[eventpoll]`, `/var/log/x (deleted)` and their like.
     pub(crate) fn parse(target: &[u8]) -> Self {
         let text = lossless(target);
@@ -182,6 +187,21 @@ mod tests {
             Some(4_026_531_840),
             false,
         );
+    }
+
+    #[test]
+    fn only_sockets_are_looked_up_among_sockets() {
+        let check = |target: &str, expected: Option<u64>| {
+            assert_eq!(
+                Link::parse(target.as_bytes()).socket(),
+                expected,
+                "{target}"
+            );
+        };
+        check("socket:[12445]", Some(12445));
+        check("pipe:[7]", None);
+        check("net:[4026531840]", None);
+        check("/dev/null", None);
     }
 
     #[test]

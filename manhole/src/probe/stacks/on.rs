@@ -28,7 +28,7 @@ pub(in crate::probe) fn fill(threads: &mut [ThreadStack], keep_going: &dyn Fn() 
     let inodes = wanted
         .values()
         .flatten()
-        .filter_map(|found| found.link.inode);
+        .filter_map(|found| found.link.socket());
     let sockets = Sockets::find(inodes.collect(), keep_going);
     for thread in threads {
         let on = descriptor(thread).and_then(|fd| wanted.get(&fd)?.as_ref());
@@ -51,6 +51,9 @@ fn descriptor(thread: &ThreadStack) -> Option<u32> {
 }
 
 fn say(on: &Descriptor, sockets: &Sockets) -> String {
-    let socket = on.link.inode.and_then(|inode| sockets.by_inode.get(&inode));
+    let socket = on
+        .link
+        .socket()
+        .and_then(|inode| sockets.by_inode.get(&inode));
     socket.map_or_else(|| name::descriptor(on), name::socket)
 }

@@ -207,7 +207,7 @@ impl Threads {
                 waits.push(on);
             }
         }
-        let inode = |on: &OnDescriptor| on.descriptor.as_ref()?.link.inode;
+        let inode = |on: &OnDescriptor| on.descriptor.as_ref()?.link.socket();
         let wanted = waits.iter().filter_map(|on| inode(on)).collect();
         let sockets = Sockets::find(wanted, keep_going);
         for on in waits {
