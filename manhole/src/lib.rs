@@ -53,6 +53,8 @@
     )
 )]
 
+#[allow(unsafe_code)]
+mod alloc;
 mod app;
 #[doc(hidden)]
 pub mod client;
@@ -71,6 +73,7 @@ mod session;
 mod sys;
 mod transport;
 
+pub use alloc::Alloc;
 pub use app::{
     commands::{self, Arg, command},
     label::{Labelled, label},

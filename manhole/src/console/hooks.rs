@@ -52,6 +52,7 @@ impl Hooks for Console {
         self.inner.set(Status::Listening);
         // The installing thread goes on from here; the first command finds a first look all the same.
         if before != Status::Listening {
+            tick::walk_allocations();
             self.state.vitals.tick(Extra::default());
         }
         if late && let Some(path) = bound.path() {

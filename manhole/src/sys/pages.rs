@@ -21,6 +21,8 @@ pub(crate) struct Pages {
 // SAFETY: the mapping belongs to this value alone and to no thread: whoever has the value may use
 // the bytes, by the rules of references.
 unsafe impl Send for Pages {}
+// SAFETY: a shared reference only reads.
+unsafe impl Sync for Pages {}
 
 impl Pages {
     /// `length` bytes; `None` when they cannot be had, or are none. About 3 us, and a page fault for

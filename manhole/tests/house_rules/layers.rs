@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["names"],
     &["protocol"],
     &["model"],
-    &["rt"],
+    &["rt", "alloc"],
     &["sys"],
     &["error"],
 ];

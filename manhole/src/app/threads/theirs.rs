@@ -6,6 +6,7 @@
 //! takes a variable away while the worker looks at it.
 
 use super::{Kind, Ticket};
+use crate::alloc;
 use std::{
     cell::Cell,
     mem,
@@ -16,9 +17,11 @@ thread_local! {
     static CONSOLE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Says that the calling thread is the console's: its I/O thread or a worker.
+/// Says that the calling thread is the console's: its I/O thread or a worker. What it allocates is not the
+/// application's.
 pub(crate) fn enter_console() {
     CONSOLE.set(true);
+    alloc::exclude_this_thread();
 }
 
 /// Whether it is.

@@ -6,6 +6,7 @@
 //! since when it has not moved ([`history`]). Names come later, in `names`.
 
 mod addresses;
+mod brief;
 mod call;
 mod elf;
 mod expression;
@@ -13,6 +14,7 @@ mod expression;
 pub mod fuzzing;
 mod history;
 mod instructions;
+pub(crate) mod live;
 mod machine;
 mod modules;
 mod on;

@@ -57,7 +57,7 @@ impl<'a> Sections<'a> {
     }
 
     /// The offset in `.eh_frame` of what may cover `address`.
-    fn find(&self, address: u64) -> Option<usize> {
+    pub(super) fn find(&self, address: u64) -> Option<usize> {
         let start = frames_start(self.index, self.index_at)?;
         let count = u32::from_le_bytes(*self.index.get(8..HEAD)?.first_chunk()?);
         let table = usize::try_from(count).ok()?.checked_mul(ENTRY)?;
@@ -72,7 +72,7 @@ impl<'a> Sections<'a> {
         (offset < self.frames.len()).then_some(offset)
     }
 
-    fn bases(&self) -> BaseAddresses {
+    pub(super) fn bases(&self) -> BaseAddresses {
         BaseAddresses::default()
             .set_eh_frame_hdr(self.index_at)
             .set_eh_frame(self.frames_at)

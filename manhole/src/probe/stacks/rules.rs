@@ -25,7 +25,7 @@ pub(super) struct Rules {
 
 /// The canonical frame address: the stack pointer before the call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Cfa {
+pub(super) enum Cfa {
     Sp(i64),
     Fp(i64),
     Expression(UnwindExpression<usize>),
@@ -33,7 +33,7 @@ enum Cfa {
 
 /// Where the caller's value of a register is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
+pub(super) enum Place {
     Kept,
     Gone,
     At(i64),
@@ -71,18 +71,36 @@ impl Rules {
                 _ => return None,
             },
         };
+        let fp = row.register(machine.fp).map(Place::of);
+        let ra = row.register(machine.ra).map(Place::of);
+        if [fp, ra].contains(&Some(None)) {
+            return None;
+        }
+        let (fp, ra) = (fp.flatten(), ra.flatten());
+        Some(Self::new(machine, cfa, fp, ra, encoding, signal))
+    }
+
+    /// `None` for a register that nothing is said of.
+    pub(super) fn new(
+        machine: Machine,
+        cfa: Cfa,
+        fp: Option<Place>,
+        ra: Option<Place>,
+        encoding: Encoding,
+        signal: bool,
+    ) -> Self {
         // Where calls leave it in a register, a row says nothing as long as it is there.
         let unsaid = match machine.links {
             true => Place::Kept,
             false => Place::Gone,
         };
-        Some(Self {
+        Self {
             cfa,
-            fp: Place::of(row.register(machine.fp), Place::Kept)?,
-            ra: Place::of(row.register(machine.ra), unsaid)?,
+            fp: fp.unwrap_or(Place::Kept),
+            ra: ra.unwrap_or(unsaid),
             encoding,
             signal,
-        })
+        }
     }
 
     /// From the frame at `at` to its caller; the row is of `sections`.
@@ -105,16 +123,15 @@ impl Rules {
 }
 
 impl Place {
-    fn of(rule: Option<RegisterRule<usize>>, unsaid: Self) -> Option<Self> {
+    fn of(rule: RegisterRule<usize>) -> Option<Self> {
         Some(match rule {
-            None => unsaid,
-            Some(RegisterRule::Undefined) => Self::Gone,
-            Some(RegisterRule::SameValue) => Self::Kept,
-            Some(RegisterRule::Offset(offset)) => Self::At(offset),
-            Some(RegisterRule::ValOffset(offset)) => Self::Is(offset),
-            Some(RegisterRule::Expression(expression)) => Self::Read(expression),
-            Some(RegisterRule::ValExpression(expression)) => Self::Value(expression),
-            Some(_) => return None,
+            RegisterRule::Undefined => Self::Gone,
+            RegisterRule::SameValue => Self::Kept,
+            RegisterRule::Offset(offset) => Self::At(offset),
+            RegisterRule::ValOffset(offset) => Self::Is(offset),
+            RegisterRule::Expression(expression) => Self::Read(expression),
+            RegisterRule::ValExpression(expression) => Self::Value(expression),
+            _ => return None,
         })
     }
 }
@@ -214,5 +231,6 @@ fn offset_from(base: u64, offset: i64) -> Result<u64, Step> {
     base.checked_add_signed(offset).ok_or(Step::Wrong)
 }
 
+mod packed;
 #[cfg(test)]
 mod tests;

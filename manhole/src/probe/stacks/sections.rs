@@ -20,6 +20,13 @@ const INDEX_HEAD: usize = 8;
 #[derive(Debug)]
 pub(super) struct Budget(u64);
 
+impl Budget {
+    /// So many bytes.
+    pub(super) const fn of(bytes: u64) -> Self {
+        Self(bytes)
+    }
+}
+
 impl Default for Budget {
     fn default() -> Self {
         Self(BUDGET)

@@ -116,6 +116,53 @@ pub(super) unsafe fn copy(pid: u32, from: u64, wanted: u64, page: u64, into: *mu
     if read < 0 { 0 } else { read as usize }
 }
 
+/// Whether each page from `from` until `until` can be read, in the calling process, whose id is `pid`.
+/// 1 us for 16 pages.
+pub(super) fn readable(pid: u32, from: u64, until: u64, page: u64) -> bool {
+    let mut bytes = [0_u8; PIECES];
+    let mut at = from & !page.wrapping_sub(1);
+    while at < until {
+        let mut pieces = [Piece {
+            start: 0,
+            length: 0,
+        }; PIECES];
+        let mut count = 0_u64;
+        for piece in &mut pieces {
+            if at < until {
+                *piece = Piece {
+                    start: at,
+                    length: 1,
+                };
+                at = at.saturating_add(page);
+                count = count.wrapping_add(1);
+            }
+        }
+        let here = Piece {
+            start: bytes.as_mut_ptr() as u64,
+            length: PIECES as u64,
+        };
+        // SAFETY: process_vm_readv(2) reads `here` and `count` pieces, each of a byte, and writes as many
+        // bytes to `here`, which has room for all; what the pieces name it only reads, as far as it is there.
+        let read = unsafe {
+            arch::call(
+                libc::SYS_process_vm_readv,
+                [
+                    u64::from(pid),
+                    &raw const here as u64,
+                    1,
+                    pieces.as_ptr() as u64,
+                    count,
+                    0,
+                ],
+            )
+        };
+        if u64::try_from(read) != Ok(count) {
+            return false;
+        }
+    }
+    true
+}
+
 /// The bound of the calling thread's stack.
 #[inline(always)]
 pub(super) fn stack_of(sp: u64, alternate: Alternate, main_end: u64) -> Bound {
@@ -151,6 +198,17 @@ mod tests {
         check((SP - 100, 100), [SP + 80, 0], (80, Some(80), true));
         check((SP + 1, 100), [SP + 80, 0], (80, Some(80), true));
         check((SP - 9, 1 << 20), [0, 0], (big, Some((1 << 20) - 9), false));
+    }
+
+    #[test]
+    fn pages_are_readable_without_a_gap_or_not() {
+        let page = crate::sys::page_size();
+        let bytes = vec![1_u8; 200 << 10];
+        let (start, pid) = (bytes.as_ptr() as u64, std::process::id());
+        assert!(readable(pid, start, start + (200 << 10), page));
+        assert!(readable(pid, start, start, page));
+        assert!(!readable(pid, 0, 10, page));
+        assert!(!readable(pid, 0, start + 10, page));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod copy;
 mod disposition;
 mod guards;
 mod handler;
+mod own;
 mod pool;
 mod sampling;
 mod send;
@@ -27,6 +28,7 @@ mod value;
 mod x86_64;
 
 pub(crate) use guards::{Guard, guard};
+pub(crate) use own::{Known, Read, with_own_stack};
 pub(crate) use sampling::{Sample, Sampling};
 pub(crate) use timers::{Clock, Timer};
 

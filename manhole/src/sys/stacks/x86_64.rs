@@ -79,6 +79,42 @@ pub(super) fn thread_pointer() -> u64 {
     pointer
 }
 
+/// The registers at this very place, for unwinding.
+#[inline(always)]
+pub(super) fn own_registers() -> Registers {
+    let (pc, sp, fp): (u64, u64, u64);
+    // SAFETY: copies three registers.
+    unsafe {
+        asm!(
+            "lea {pc}, [rip]",
+            "mov {sp}, rsp",
+            "mov {fp}, rbp",
+            pc = out(reg) pc, sp = out(reg) sp, fp = out(reg) fp,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    Registers {
+        pc,
+        sp,
+        fp,
+        ..Registers::default()
+    }
+}
+
+/// The word at `address`, whoever else writes there: no access in the language's sense.
+///
+/// # Safety
+/// The eight bytes are mapped and readable.
+#[inline(always)]
+pub(super) unsafe fn load(address: u64) -> u64 {
+    let word: u64;
+    // SAFETY: reads what the caller says may be read.
+    unsafe {
+        asm!("mov {}, [{}]", out(reg) word, in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+    word
+}
+
 /// A system call without libc: errno is not touched, nothing is a cancellation point.
 ///
 /// # Safety
