@@ -41,7 +41,8 @@
 //! # Features
 //!
 //! All are off by default and only add: `tracing` and `log` pass the audit and the console's own lines
-//! to these facades; `stub` keeps the API and does nothing.
+//! to these facades; `jemalloc` and `mimalloc` are for services with these allocators, whose figures
+//! and purge `gc stats`, `memory` and `gc run` have then; `stub` keeps the API and does nothing.
 #![deny(unsafe_code)]
 #![cfg_attr(
     not(test),

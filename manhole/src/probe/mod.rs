@@ -8,12 +8,14 @@
 //! No probe opens a descriptor of the host, writes anywhere, or takes a lock that the host's code
 //! takes; the kernel's `mmap_lock` is the one exception, and the probes that need it say so.
 
+pub(crate) mod allocator;
 pub(crate) mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod cores;
 pub(crate) mod cpu;
 pub(crate) mod env;
 pub(crate) mod fds;
+pub(crate) mod heap;
 pub(crate) mod identity;
 pub(crate) mod limits;
 pub(crate) mod maps;

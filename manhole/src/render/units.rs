@@ -96,6 +96,24 @@ pub fn count(count: u64) -> String {
     text
 }
 
+/// How many by an estimate, in the digits that it deserves: `1,204`, `90 k`, `3.6 M`, `48 G`.
+pub fn estimate(count: u64) -> String {
+    const UNITS: [&str; 5] = ["k", "M", "G", "T", "P"];
+    if count < 10_000 {
+        return self::count(count);
+    }
+    let mut value = count as f64;
+    let mut unit = "";
+    for next in UNITS {
+        if value < 999.5 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    let decimals = usize::from(value < 9.95);
+    format!("{value:.decimals$} {unit}")
+}
+
 /// A change in a count: `+3`, `0`, `-1,204`.
 pub fn count_change(change: i64) -> String {
     sign(change).to_owned() + &count(change.unsigned_abs())
@@ -226,6 +244,22 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(show(*value), *expected);
         }
+    }
+
+    #[test]
+    fn an_estimate_has_no_digits_that_it_does_not_deserve() {
+        let cases = [
+            (0, "0"),
+            (1_204, "1,204"),
+            (11_264, "11 k"),
+            (90_412, "90 k"),
+            (138_000, "138 k"),
+            (999_600, "1.0 M"),
+            (3_604_112, "3.6 M"),
+            (48_000_000_000, "48 G"),
+            (u64::MAX, "18447 P"),
+        ];
+        check(estimate, &cases);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `gc run`: asks the application and the allocator to give memory back, and says what that did.
 
-use super::{Command, Context, Run, is_glibc};
+use super::{Command, Context, Run, UNKNOWN};
 use crate::{
     app::{
         reclaim::{self, LastRun, Reclaimer, WAIT},
@@ -10,9 +10,12 @@ use crate::{
     model::{
         Answer, Args, Block, Cell, Column, Example, Failure, Group, Impact, Level, Spec, Table,
     },
-    probe::memory::Usage,
+    probe::{
+        allocator::{Allocator, Allocators},
+        heap,
+        memory::Usage,
+    },
     render::units,
-    sys::malloc,
 };
 use std::time::{Duration, Instant};
 
@@ -23,11 +26,11 @@ pub(in crate::command) static COMMAND: Command = Command {
     spec: Spec {
         name: "gc run",
         group: Group::Question,
-        about: "give memory back: the application's reclaimers, then malloc_trim",
+        about: "give memory back: the application's reclaimers, then what the allocators hold free",
         args: &[],
         level: Level::Control,
         impact: Impact::Changes,
-        cost: "malloc_trim takes up to 1 s on a fragmented heap, threads that allocate wait; plus what the reclaimers take",
+        cost: "glibc's malloc_trim takes up to 1 s on a fragmented heap, threads that allocate wait; jemalloc and mimalloc some ms; plus what the reclaimers take",
         examples: &[Example::new(
             "gc run",
             "each step with its time and what it freed",
@@ -65,8 +68,20 @@ fn run(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
         ctx.check()?;
         steps.push(reclaim(ctx, reclaimer)?);
     }
-    ctx.check()?;
-    steps.push(trim());
+    let allocators = Allocators::find();
+    for allocator in allocators.all() {
+        ctx.check()?;
+        steps.push(purge(allocator));
+    }
+    if allocators.rust.is_none() {
+        steps.push(Step {
+            what: "Rust's allocator".to_owned(),
+            took: None,
+            freed: None,
+            resident: resident(),
+            problem: Some(UNKNOWN.to_owned()),
+        });
+    }
     let after = resident();
     steps.push(Step {
         what: "after".to_owned(),
@@ -80,7 +95,8 @@ fn run(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
         at_unix_ns: unix_now_ns(),
         change,
     });
-    Ok(answer(&steps, change))
+    let live = heap::totals().map(|totals| totals.live_bytes);
+    Ok(answer(&steps, change, live))
 }
 
 fn resident() -> Option<u64> {
@@ -124,24 +140,26 @@ fn reclaim(ctx: &Context, reclaimer: &'static Reclaimer) -> Result<Step, Failure
     })
 }
 
-fn trim() -> Step {
+/// Has one allocator give back what it holds free.
+fn purge(allocator: &Allocator) -> Step {
     let before = resident();
     let started = Instant::now();
-    let trimmed = is_glibc().then(malloc::trim).flatten();
+    let purged = allocator.purge();
+    let took = started.elapsed();
     let after = resident();
-    // The allocator itself says only whether it gave back anything at all.
+    // None of them says how much it was.
     let freed = change(before, after).map(|change| u64::try_from(-change).unwrap_or(0));
-    let problem = "the allocator is not glibc's: nothing to trim";
+    let what = allocator.purge_name().map(str::to_owned);
     Step {
-        what: "glibc malloc_trim".to_owned(),
-        took: trimmed.map(|_| started.elapsed()),
-        freed: trimmed.and(freed),
+        what: what.unwrap_or_else(|| allocator.name()),
+        took: purged.then_some(took),
+        freed: freed.filter(|_| purged),
         resident: after,
-        problem: trimmed.is_none().then(|| problem.to_owned()),
+        problem: (!purged).then(|| "it offers no way to give memory back".to_owned()),
     }
 }
 
-fn answer(steps: &[Step], change: Option<i64>) -> Answer {
+fn answer(steps: &[Step], change: Option<i64>, live: Option<u64>) -> Answer {
     let columns = [
         Column::new("step", "step"),
         Column::new("took_ns", "took"),
@@ -182,6 +200,14 @@ fn answer(steps: &[Step], change: Option<i64>) -> Answer {
     answer.push(Block::Table(table));
     let change = change.map_or(serde_json::Value::Null, Into::into);
     answer.push(Block::Data("change_bytes", change));
+    answer.push(Block::Data(
+        "live_bytes",
+        live.map_or(serde_json::Value::Null, Into::into),
+    ));
+    if let Some(live) = live {
+        let left = format!("{} of what is left is live.", units::bytes(live));
+        answer.push(Block::Lines(vec![left]));
+    }
     answer
 }
 
@@ -222,7 +248,10 @@ mod tests {
             ),
             step("after", Some(30_413_000), None, mib(2601)),
         ];
-        let text = shown(&answer(&steps, Some(-(379 << 20))), TextStyle::default());
+        let text = shown(
+            &answer(&steps, Some(-(379 << 20)), Some(2181 << 20)),
+            TextStyle::default(),
+        );
         assert_eq!(
             text,
             "\
@@ -232,15 +261,19 @@ reclaimer \"page cache\"  0.8 ms        184 MiB  2.90 GiB
 reclaimer \"rules\"         30 s              -  2.90 GiB  (it has not returned for 30 s)
 glibc malloc_trim       412 ms        371 MiB  2.54 GiB
 after                     30 s                 2.54 GiB  (-379 MiB)
+
+2.13 GiB of what is left is live.
 "
         );
     }
 
     #[test]
-    fn trim_gives_back_what_was_freed() {
+    fn the_allocator_gives_back_what_was_freed() {
         let blocks: Vec<Vec<u8>> = (0..20_000).map(|i| vec![i as u8; 4000]).collect();
         drop(std::hint::black_box(blocks));
-        let step = trim();
-        assert!(step.problem.is_some() || step.freed.is_some());
+        for allocator in Allocators::find().all() {
+            let step = purge(allocator);
+            assert!(step.problem.is_some() || step.freed.is_some());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `memory --deep`: what only walking tells, with what the walk cost.
 
-use super::{super::gc::is_glibc, Line};
-use crate::{probe::memory::Rollup, sys::malloc};
+use super::table::Line;
+use crate::probe::{allocator::Look, memory::Rollup};
 use std::time::Instant;
 
 /// The figures of the second tier.
@@ -9,23 +9,18 @@ use std::time::Instant;
 pub(super) struct Deep {
     /// The page tables' side.
     pub rollup: Option<Rollup>,
-    /// libc's allocator's side; empty when the program brought its own.
-    pub malloc: Option<malloc::Info>,
     /// What both took, in nanoseconds.
     pub took_ns: u64,
 }
 
 impl Deep {
     /// Walks the page tables, then the free lists.
-    pub(super) fn measure() -> Self {
+    pub(super) fn measure() -> (Look, Self) {
         let started = Instant::now();
         let rollup = Rollup::read();
-        let malloc = is_glibc().then(malloc::info).flatten();
-        Self {
-            rollup,
-            malloc,
-            took_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
-        }
+        let look = Look::take(true);
+        let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        (look, Self { rollup, took_ns })
     }
 
     /// The lines that stand below "anonymous".
@@ -39,21 +34,6 @@ impl Deep {
             remark: remark.to_owned(),
         };
         let mut lines = Vec::new();
-        if let Some(info) = &self.malloc {
-            let used = info.used.saturating_add(info.mapped);
-            lines.push(line(
-                "malloc_used",
-                "malloc, in use",
-                Some(used),
-                "by libc's books, swapped out or not",
-            ));
-            lines.push(line(
-                "malloc_free",
-                "malloc, free but held",
-                Some(info.free),
-                "gc run gives back what it can",
-            ));
-        }
         if let Some(rollup) = &self.rollup {
             lines.push(line(
                 "lazily_freed",

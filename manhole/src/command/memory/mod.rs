@@ -6,21 +6,28 @@
 //! meanwhile.
 
 mod deep;
+mod table;
 pub(super) mod verdict;
 
-use super::{Command, Context, Run};
+use super::{
+    Command, Context, Run,
+    gc::{UNKNOWN, behind},
+};
 use crate::{
+    app::reclaim::{self, LastRun},
+    command::state::unix_now_ns,
     model::{
-        Answer, ArgSpec, Args, Block, Cell, Code, Column, Example, Failure, Fields, Group, Impact,
-        Level, Show, Spec, Table,
+        Answer, ArgSpec, Args, Block, Cell, Code, Example, Failure, Fields, Group, Impact, Level,
+        Show, Spec,
     },
     probe::{
+        allocator::{Held, Look},
         cgroup::Cgroup,
+        heap::{self, Totals},
         memory::{Machine, Usage},
         vitals::{Extra, Sample, Vitals},
     },
     render::units,
-    sys::malloc,
 };
 use deep::Deep;
 use std::time::Duration;
@@ -37,7 +44,7 @@ pub(super) static COMMAND: Command = Command {
         )],
         level: Level::View,
         impact: Impact::Reads,
-        cost: "0.3 ms; --deep measured 0.8 s on a fragmented heap of 4 GiB, a few ms on a small one",
+        cost: "0.3 ms; --deep measured 0.8 s on a fragmented heap of 4 GiB under glibc, a few ms on a small one",
         examples: &[
             Example::new(
                 "memory",
@@ -74,8 +81,35 @@ struct Facts {
     trends: Trends,
     group: Cgroup,
     machine: Machine,
-    allocator: Option<String>,
+    look: Look,
+    totals: Option<Totals>,
+    last_run: Option<LastRun>,
+    unix_ns: u64,
     deep: Option<Deep>,
+}
+
+impl Facts {
+    /// What the allocators hold that nobody uses.
+    fn held(&self) -> Option<Held> {
+        let live = self.totals.map(|totals| totals.live_bytes);
+        self.look.held(self.usage.anonymous, live)
+    }
+
+    /// What is anonymous, in memory or swapped out, and not live in Rust.
+    fn rest(&self) -> Option<u64> {
+        rest(
+            self.usage.anonymous,
+            self.usage.swap,
+            self.totals.map(|totals| totals.live_bytes),
+        )
+    }
+}
+
+/// Unknown when so much of what is live was never touched that it is more than what is in memory.
+fn rest(anonymous: Option<u64>, swap: Option<u64>, live: Option<u64>) -> Option<u64> {
+    anonymous?
+        .saturating_add(swap.unwrap_or(0))
+        .checked_sub(live?)
 }
 
 fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
@@ -84,9 +118,9 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         let text = "memory: /proc/thread-self/status cannot be read; is /proc mounted?";
         Failure::new(Code::Unsupported, text)
     })?;
-    let deep = match args.flag("deep") {
-        true => Some(super::pace::paced(ctx, Deep::measure)?),
-        false => None,
+    let (look, deep) = match args.flag("deep") {
+        true => super::pace::paced(ctx, Deep::measure).map(|(look, deep)| (look, Some(deep)))?,
+        false => (Look::take(false), None),
     };
     let now = vitals.now(known_elsewhere(vitals));
     let facts = Facts {
@@ -96,7 +130,10 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         trends: Trends::of(vitals, &now),
         group: Cgroup::read(),
         machine: Machine::read(),
-        allocator: allocator(),
+        look,
+        totals: heap::totals(),
+        last_run: reclaim::last_run(),
+        unix_ns: unix_now_ns(),
         deep,
     };
     ctx.check()?;
@@ -107,7 +144,6 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
 fn known_elsewhere(vitals: &Vitals) -> Extra {
     let last = vitals.last().unwrap_or_default();
     Extra {
-        heap: last.heap,
         tasks: last.tasks,
         queue: last.queue,
     }
@@ -121,19 +157,6 @@ fn before(vitals: &Vitals) -> Option<(Sample, &'static str)> {
     })
 }
 
-/// libc's allocator, which C code uses, and Rust too unless the program says otherwise.
-fn allocator() -> Option<String> {
-    let version = malloc::libc_version()?;
-    let provider = malloc::provider().unwrap_or_default();
-    let file = provider.rsplit('/').next().unwrap_or("");
-    Some(
-        match file.starts_with("libc.") || file.starts_with("libc-") || file.is_empty() {
-            true => format!("glibc {version}"),
-            false => format!("malloc of {file}, with glibc {version}"),
-        },
-    )
-}
-
 fn report(facts: &Facts) -> Answer {
     let mut answer = Answer::about(match &facts.deep {
         None => String::new(),
@@ -144,16 +167,21 @@ fn report(facts: &Facts) -> Answer {
     });
     let (severity, text) = verdict::verdict(facts);
     answer.verdict(severity, text);
-    answer.push(Block::Table(table(facts)));
+    answer.push(Block::Table(table::table(facts)));
     answer.push(Block::Fields(fields(facts)));
     answer.push(Block::Fields(figures(facts)));
-    if facts.deep.is_none() {
-        answer.note("memory --deep asks the allocator what it holds free (threads that allocate wait meanwhile)");
+    if let Some(price) = price(facts) {
+        answer.note(format!(
+            "memory --deep asks the allocator what it holds free ({price})"
+        ));
     }
     if facts.before.is_none() {
         answer.note("growth shows from one minute after the start of the console on");
     }
-    answer.next("gc stats");
+    answer.next(match verdict::held(facts) {
+        Some(_) => "gc run",
+        None => "gc stats",
+    });
     if facts.group.memory.limit.is_some() {
         answer.next("cgroup");
     }
@@ -163,106 +191,10 @@ fn report(facts: &Facts) -> Answer {
     answer
 }
 
-/// A line of the table: how deep it is indented, key, words, now, then, remark.
-struct Line {
-    depth: usize,
-    key: &'static str,
-    words: &'static str,
-    now: Option<u64>,
-    then: Option<u64>,
-    remark: String,
-}
-
-fn lines(facts: &Facts) -> Vec<Line> {
-    let usage = &facts.usage;
-    let then =
-        |figure: fn(&Sample) -> Option<u64>| facts.before.and_then(|(sample, _)| figure(&sample));
-    let line = |depth, key, words, now, then| Line {
-        depth,
-        key,
-        words,
-        now,
-        then,
-        remark: String::new(),
-    };
-    let mut lines = vec![
-        line(0, "resident", "resident", usage.resident, then(|s| s.rss)),
-        line(
-            1,
-            "anonymous",
-            "anonymous",
-            usage.anonymous,
-            then(|s| s.anonymous),
-        ),
-    ];
-    if let Some(heap) = facts.now.heap {
-        lines.push(line(
-            2,
-            "heap",
-            "rust heap, live",
-            Some(heap),
-            then(|s| s.heap),
-        ));
-    }
-    lines.extend(facts.deep.iter().flat_map(Deep::lines));
-    lines.extend([
-        line(
-            1,
-            "files",
-            "files (binary, libraries)",
-            usage.files,
-            then(|s| s.files),
-        ),
-        line(1, "shared", "shared", usage.shared, then(|s| s.shared)),
-        line(0, "swap", "swap", usage.swap, then(|s| s.swap)),
-    ]);
-    let mut peak = line(0, "peak", "peak resident", usage.peak, None);
-    if usage.peak.is_some() && usage.peak <= usage.resident.map(|now| now + now / 100) {
-        peak.remark = "now".to_owned();
-    }
-    lines.push(peak);
-    lines
-}
-
-fn table(facts: &Facts) -> Table {
-    let heading = facts.before.map_or("", |(_, heading)| heading);
-    let columns = [
-        Column::only_text("words", ""),
-        Column::json("name"),
-        Column::new("now_bytes", "now"),
-        Column::new("before_bytes", heading),
-        Column::new("change_bytes", "change"),
-        Column::only_text("remark", ""),
-    ];
-    let mut table = Table::new("memory", columns);
-    for line in lines(facts) {
-        let change = line
-            .now
-            .zip(line.then)
-            .map(|(now, then)| now as i64 - then as i64);
-        // Without any past the columns are left out rather than filled with dashes.
-        let past = facts.before.is_some() && line.then.is_some();
-        table.row([
-            Cell::text(format!("{}{}", "  ".repeat(line.depth), line.words)),
-            Cell::text(line.key),
-            Cell::or_unknown(line.now, Cell::Bytes),
-            if past {
-                Cell::or_unknown(line.then, Cell::Bytes)
-            } else {
-                Cell::Empty
-            },
-            if past {
-                Cell::or_unknown(change, Cell::BytesChange)
-            } else {
-                Cell::Empty
-            },
-            match line.remark.is_empty() {
-                true => Cell::Empty,
-                false => Cell::Text(line.remark),
-            },
-        ]);
-    }
-    table
+/// What being told more would cost; `None` when that was paid, and when there is no more.
+fn price(facts: &Facts) -> Option<&'static str> {
+    let known = facts.look.rust.as_ref().or(facts.look.c.as_ref());
+    known.and_then(|known| known.price)
 }
 
 /// The lines below the table.
@@ -280,15 +212,21 @@ fn fields(facts: &Facts) -> Fields {
         });
         fields.remarked("", "machine", Cell::Bytes(total), available);
     }
-    if let Some(allocator) = &facts.allocator {
-        fields.remarked(
-            "",
-            "allocator",
-            Cell::text(allocator.as_str()),
-            "libc's, and Rust's unless main.rs names another",
-        );
-    }
+    allocators(&mut fields, facts);
     fields
+}
+
+/// Who allocates, Rust's and C code's where these are two.
+fn allocators(fields: &mut Fields, facts: &Facts) {
+    let (rust, c) = (&facts.look.rust, &facts.look.c);
+    let behind = behind(facts.totals.as_ref());
+    match rust {
+        Some(known) => fields.remarked("", "allocator", Cell::text(&*known.name), behind),
+        None => fields.remarked("", "allocator", Cell::Unknown, UNKNOWN),
+    }
+    if let Some(known) = c {
+        fields.field("", "of C code", Cell::text(&*known.name));
+    }
 }
 
 fn group_remark(facts: &Facts) -> String {
@@ -298,7 +236,11 @@ fn group_remark(facts: &Facts) -> String {
         parts = vec![format!("with {} of cached files", units::bytes(cache))];
     }
     parts.push(match memory.limit {
-        Some(limit) => format!("max {}", units::bytes(limit)),
+        Some(limit) => format!(
+            "max {}, {} left",
+            units::bytes(limit),
+            units::bytes(left(facts, limit))
+        ),
         None => "no limit".to_owned(),
     });
     if let Some(group) = &memory.limit_above {
@@ -321,6 +263,12 @@ fn group_remark(facts: &Facts) -> String {
     parts.join(", ")
 }
 
+/// How far the limit is: what can be had beyond what cannot simply be taken back.
+fn left(facts: &Facts, limit: u64) -> u64 {
+    let held = facts.group.memory.held().unwrap_or(0);
+    limit.saturating_sub(held.max(facts.usage.resident.unwrap_or(0)))
+}
+
 /// What programs want besides the table.
 fn figures(facts: &Facts) -> Fields {
     let mut fields = Fields::under("limits");
@@ -329,6 +277,8 @@ fn figures(facts: &Facts) -> Fields {
     fields.field("cgroup_current_bytes", "", bytes(memory.current));
     fields.field("cgroup_cache_bytes", "", bytes(memory.cache));
     fields.field("cgroup_limit_bytes", "", bytes(memory.limit));
+    let left = memory.limit.map(|limit| left(facts, limit));
+    fields.field("cgroup_left_bytes", "", bytes(left));
     fields.field(
         "oom_kills",
         "",

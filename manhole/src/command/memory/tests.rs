@@ -5,6 +5,7 @@ use crate::{
     command::testing::lines as lines_of,
     model::Severity,
     probe::{
+        allocator::{Figures, Known},
         cgroup::{Memory, Pressure, Stall},
         memory::Rollup,
         vitals::Trend,
@@ -58,9 +59,15 @@ fn facts() -> Facts {
             },
             ..Cgroup::default()
         },
-        machine: Machine::default(),
-        allocator: Some("glibc 2.36".to_owned()),
-        deep: None,
+        look: Look {
+            rust: Some(Known {
+                name: "glibc 2.36 malloc".to_owned(),
+                price: Some("about 0.7 s"),
+                ..Known::default()
+            }),
+            ..Look::default()
+        },
+        ..Facts::default()
     }
 }
 
@@ -82,9 +89,9 @@ fn a_leak_is_dated() {
         "swap                                0         0          0",
         "peak resident                2.91 GiB                       now",
         "",
-        "cgroup     3.07 GiB    with 160 MiB of cached files, max 4.00 GiB, oom_kill 0",
-        "allocator  glibc 2.36  libc's, and Rust's unless main.rs names another",
-        "# memory --deep asks the allocator what it holds free (threads that allocate wait meanwhile)",
+        "cgroup     3.07 GiB  with 160 MiB of cached files, max 4.00 GiB, 1.09 GiB left, oom_kill 0",
+        "allocator  glibc 2.36 malloc",
+        "# memory --deep asks the allocator what it holds free (about 0.7 s)",
         "# next: gc stats; cgroup; memory --deep",
     ];
     assert_eq!(lines(&report(&facts())), expected);
@@ -194,15 +201,9 @@ fn deep_adds_what_walking_tells() {
             proportional: Some(2900 * MIB),
             ..Rollup::default()
         }),
-        malloc: Some(malloc::Info {
-            arenas: 0,
-            mapped: GIB,
-            used: GIB,
-            free: 400 * MIB,
-            trimmable: 0,
-        }),
         took_ns: 712_000_000,
     });
+    walked(&mut facts);
     let answer = report(&facts);
     assert_eq!(
         answer.about.as_deref(),
@@ -210,12 +211,89 @@ fn deep_adds_what_walking_tells() {
     );
     let text = lines(&answer).join("\n");
     assert!(
-        text.contains("    malloc, free but held     400 MiB"),
+        text.contains("    allocator, in use         2.00 GiB"),
         "{text}"
     );
-    assert!(
-        text.contains("    proportional             2.83 GiB"),
-        "{text}"
+    for line in [
+        "    allocator, free but held   400 MiB                       gc run gives back what it can",
+        "    proportional              2.83 GiB",
+        "# next: gc run; cgroup",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+/// glibc's lists have been walked: 400 MiB are free.
+fn walked(facts: &mut Facts) {
+    facts.look.rust = Some(Known {
+        name: "glibc 2.36 malloc".to_owned(),
+        figures: Figures {
+            used: Some(2 * GIB),
+            free: Some(400 * MIB),
+            ..Figures::default()
+        },
+        price: None,
+    });
+}
+
+fn sample(facts: &mut Facts, live: u64) {
+    facts.totals = Some(Totals {
+        live_bytes: live,
+        variance: (live as f64 * 0.014).powi(2),
+        rate: 512 << 10,
+        ..Totals::default()
+    });
+}
+
+#[test]
+fn what_lives_in_the_heap_is_told_apart_from_the_rest() {
+    let mut facts = facts();
+    sample(&mut facts, 2365 * MIB);
+    if let Some((before, _)) = &mut facts.before {
+        before.heap = Some(1331 * MIB);
+    }
+    let lines = lines(&report(&facts));
+    assert_eq!(
+        lines[4..7],
+        [
+            "  anonymous                  2.78 GiB  1.76 GiB  +1.02 GiB",
+            "    rust heap, live          2.31 GiB  1.30 GiB  +1.01 GiB  sampled, +-1.4 %",
+            "    the rest                  481 MiB   470 MiB  +11.0 MiB  free in the allocator, C code, stacks",
+        ]
+    );
+    let allocator =
+        "allocator  glibc 2.36 malloc  behind manhole::Alloc (sampling on, 1 per 512 KiB)";
+    assert!(lines.iter().any(|line| line == allocator), "{lines:?}");
+    sample(&mut facts, 4 * GIB);
+    let text = report_text(&facts);
+    assert!(text.contains("the rest                        -"), "{text}");
+}
+
+fn report_text(facts: &Facts) -> String {
+    lines(&report(facts)).join("\n")
+}
+
+#[test]
+fn memory_that_nobody_uses_is_named_with_what_to_do() {
+    let usual = "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB";
+    let text = format!("{usual}; the allocator holds 400 MiB free: try gc run.");
+    check(walked, Severity::Ok, &text);
+    check(
+        |facts| sample(facts, 2365 * MIB),
+        Severity::Ok,
+        &format!("{usual}."),
+    );
+    let text = format!(
+        "{usual}; 1.80 GiB of it is not live in Rust: memory --deep tells what the allocator holds free."
+    );
+    check(|facts| sample(facts, 1003 * MIB), Severity::Ok, &text);
+    check(
+        |facts| {
+            sample(facts, 1003 * MIB);
+            facts.look.rust = Some(Known::default());
+        },
+        Severity::Ok,
+        &format!("{usual}."),
     );
 }
 

@@ -1,6 +1,6 @@
 //! The one sentence about memory: how much, of what, how fast it grows, when it is full.
 
-use super::Facts;
+use super::{super::gc::advice::advice, Facts};
 use crate::{
     model::Severity,
     probe::vitals::{Sample, Trend, Vitals},
@@ -59,6 +59,7 @@ pub(super) fn verdict(facts: &Facts) -> (Severity, String) {
         }
     };
     add(growth(facts));
+    add(held(facts));
     add(kills(facts));
     add(pressure(facts));
     add(swap(facts));
@@ -156,6 +157,26 @@ pub(in crate::command) fn about(time: Duration) -> String {
         seconds @ ..7200 => format!("{} min", (seconds + 30) / 60),
         seconds => format!("{} h", (seconds + 1800) / 3600),
     }
+}
+
+/// What is not live in Rust is worth a question from this share of what is resident on, in percent.
+const REST_PERCENT: f64 = 25.0;
+const REST_BYTES: u64 = 64 << 20;
+
+/// "the allocator holds 2.93 GiB free: try gc run", or the way to find out.
+pub(super) fn held(facts: &Facts) -> Option<(Severity, String)> {
+    let resident = facts.usage.resident;
+    let held = facts.held();
+    if held.is_some() {
+        return advice(held, resident, facts.last_run, facts.unix_ns);
+    }
+    let rest = facts.rest().filter(|rest| *rest >= REST_BYTES)?;
+    let much = rest as f64 * 100.0 >= REST_PERCENT * resident? as f64;
+    let text = format!(
+        "{} of it is not live in Rust: memory --deep tells what the allocator holds free",
+        units::bytes(rest)
+    );
+    (much && super::price(facts).is_some()).then_some((Severity::Ok, text))
 }
 
 fn kills(facts: &Facts) -> Option<(Severity, String)> {

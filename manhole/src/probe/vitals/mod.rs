@@ -16,7 +16,9 @@ pub(crate) use trend::Trend;
 use super::{
     cgroup::{self, Mounts},
     clock::{monotonic_ns, process_cpu_ns},
-    fds, memory,
+    fds,
+    heap::{self, Rates, Recent, Totals},
+    memory,
     threads::{self, Snapshot, Still},
 };
 use std::{
@@ -62,8 +64,6 @@ pub(crate) struct Sample {
 /// What only other layers can say about the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Extra {
-    /// Live heap in bytes.
-    pub heap: Option<u64>,
     /// Async tasks alive.
     pub tasks: Option<u64>,
     /// Tasks in the runtimes' queues.
@@ -82,7 +82,7 @@ impl Sample {
             shared: usage.shared,
             swap: usage.swap,
             cgroup: group.memory,
-            heap: extra.heap,
+            heap: heap::totals().map(|totals| totals.live_bytes),
             cpu_ns: process_cpu_ns(),
             throttled_ns: group.throttled_ns,
             oom_kills: group.oom_kills,
@@ -99,6 +99,7 @@ impl Sample {
 pub(crate) struct Vitals {
     ring: Mutex<Ring>,
     still: Mutex<Option<Still>>,
+    heap: Mutex<Recent>,
     // Looked up once; in here rather than in a static, which a fork in the wrong moment would leave
     // locked for ever in the child.
     mounts: OnceLock<Mounts>,
@@ -110,6 +111,7 @@ impl Vitals {
         Self {
             ring: Mutex::new(Ring::new()),
             still: Mutex::new(None),
+            heap: Mutex::new(Recent::new()),
             mounts: OnceLock::new(),
         }
     }
@@ -123,6 +125,10 @@ impl Vitals {
     pub(crate) fn tick(&self, extra: Extra) {
         let sample = self.now(extra);
         self.with(|ring| ring.push(sample));
+        if let Some(totals) = heap::totals() {
+            let mut recent = self.heap.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.note(monotonic_ns(), totals);
+        }
         let stats = threads::sched_stats();
         self.still(|still| still.note(monotonic_ns(), stats.into_iter()));
     }
@@ -136,6 +142,12 @@ impl Vitals {
     pub(crate) fn still<T>(&self, job: impl FnOnce(&mut Still) -> T) -> T {
         let mut still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
         job(still.get_or_insert_default())
+    }
+
+    /// How fast the program allocates, up to `now`; `None` until a tick has noted the counts.
+    pub(crate) fn heap_rates(&self, now: &Totals) -> Option<Rates> {
+        let recent = self.heap.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.rates(monotonic_ns(), now)
     }
 
     /// The newest sample kept: what `extra` was at the last tick, among others.

@@ -1,10 +1,12 @@
 //! glibc's allocator: its figures and its trim; other C libraries have neither.
 //!
 //! All of it is about libc's own heap. A service that brings its own allocator (jemalloc,
-//! mimalloc) uses little of that, and one that preloads another `malloc` nothing at all:
-//! [`provider`] tells. [`info`] walks the free lists under the arena locks, up to 0.7 s on a
-//! fragmented heap of 4 GiB, and whoever allocates meanwhile waits; [`trim`] likewise.
+//! mimalloc) uses little of that, and one that preloads another `malloc` nothing at all. [`info`]
+//! walks the free lists under the arena locks, up to 0.7 s on a fragmented heap of 4 GiB, and whoever
+//! allocates meanwhile waits; [`trim`] likewise.
 
+#[cfg(target_env = "gnu")]
+use super::lookup;
 #[cfg(target_env = "gnu")]
 use nix::libc;
 #[cfg(target_env = "gnu")]
@@ -62,34 +64,8 @@ pub(crate) fn libc_version() -> Option<String> {
     Some(version.to_string_lossy().into_owned())
 }
 
-/// The file whose `malloc` C code gets: libc's own, or a preloaded allocator's; `None` without
-/// glibc.
-#[cfg(target_env = "gnu")]
-pub(crate) fn provider() -> Option<String> {
-    let symbol = lookup(c"malloc")?;
-    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: dladdr(3) reads the address as a number and writes the structure; zeroed is a valid
-    // Dl_info. A name, if there is one, is a NUL-terminated string of the loader that lives as
-    // long as the object, and whoever provides malloc is never unloaded.
-    unsafe {
-        if libc::dladdr(symbol, info.as_mut_ptr()) == 0 {
-            return None;
-        }
-        let name = info.assume_init().dli_fname;
-        (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
-    }
-}
-
-#[cfg(target_env = "gnu")]
-fn lookup(name: &CStr) -> Option<*const libc::c_void> {
-    // SAFETY: dlsym(3) with RTLD_DEFAULT searches what is loaded for a NUL-terminated name and
-    // returns null when there is none.
-    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    (!symbol.is_null()).then_some(symbol.cast_const())
-}
-
 #[cfg(not(target_env = "gnu"))]
-pub(crate) use elsewhere::{info, libc_version, provider, trim};
+pub(crate) use elsewhere::{info, libc_version, trim};
 
 #[cfg(not(target_env = "gnu"))]
 mod elsewhere {
@@ -109,11 +85,6 @@ mod elsewhere {
     pub(crate) fn libc_version() -> Option<String> {
         None
     }
-
-    /// Not asked here.
-    pub(crate) fn provider() -> Option<String> {
-        None
-    }
 }
 
 #[cfg(all(test, target_env = "gnu"))]
@@ -121,9 +92,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn glibc_tells_its_version_and_its_file() {
+    fn glibc_tells_its_version() {
         assert!(libc_version().unwrap().starts_with("2."));
-        assert!(provider().unwrap().contains("libc"));
     }
 
     #[test]

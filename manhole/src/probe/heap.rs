@@ -1,0 +1,153 @@
+//! What the sampling allocator has counted, if it is installed.
+
+/// Its counts, all estimates from samples, since the process started.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Totals {
+    /// Allocated and not freed, in bytes.
+    pub live_bytes: u64,
+    /// Allocated and not freed.
+    pub live_objects: u64,
+    /// Allocated, in bytes.
+    pub allocated_bytes: u64,
+    /// Allocated.
+    pub allocated_objects: u64,
+    /// Freed, in bytes.
+    pub freed_bytes: u64,
+    /// Freed.
+    pub freed_objects: u64,
+    /// Of `live_bytes`, as an estimate; bytes squared.
+    pub variance: f64,
+    /// Bytes per sample; 0: sampling is off.
+    pub rate: u64,
+    /// Samples taken.
+    pub samples: u64,
+    /// Of these, still live.
+    pub live_samples: u64,
+    /// Samples lost for want of room.
+    pub dropped: u64,
+}
+
+/// The counts; `None` where the program does not use the sampling allocator.
+pub(crate) fn totals() -> Option<Totals> {
+    None
+}
+
+/// How fast the program allocates and frees, as a mean over `span_ns`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rates {
+    /// Over how long, in nanoseconds.
+    pub span_ns: u64,
+    /// Allocated, in bytes per second.
+    pub allocated_bytes: f64,
+    /// Allocations per second.
+    pub allocated_objects: f64,
+    /// Freed, in bytes per second.
+    pub freed_bytes: f64,
+    /// Blocks freed per second.
+    pub freed_objects: f64,
+}
+
+/// Rates are told over about this long.
+const SPAN_NS: u64 = 30_000_000_000;
+/// And over no less: a few samples tell nothing.
+const LEAST_NS: u64 = 2_000_000_000;
+
+/// The counts of the last two ticks: one of them is always about 30 s old.
+#[derive(Debug, Default)]
+pub(crate) struct Recent([Option<(u64, Totals)>; 2]);
+
+impl Recent {
+    /// Nothing noted.
+    pub(crate) const fn new() -> Self {
+        Self([None; 2])
+    }
+
+    /// Keeps the counts of the moment `at_ns` in the place of the older ones.
+    pub(crate) fn note(&mut self, at_ns: u64, totals: Totals) {
+        let [_, newer] = self.0;
+        self.0 = [newer, Some((at_ns, totals))];
+    }
+
+    /// The rates up to `now`, from that of the two moments whose age is closest to 30 s.
+    pub(crate) fn rates(&self, at_ns: u64, now: &Totals) -> Option<Rates> {
+        let known = self.0.iter().flatten();
+        let (then_ns, then) =
+            known.min_by_key(|(then, _)| at_ns.saturating_sub(*then).abs_diff(SPAN_NS))?;
+        let span_ns = at_ns
+            .checked_sub(*then_ns)
+            .filter(|span| *span >= LEAST_NS)?;
+        let seconds = span_ns as f64 / 1e9;
+        let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / seconds;
+        Some(Rates {
+            span_ns,
+            allocated_bytes: rate(now.allocated_bytes, then.allocated_bytes),
+            allocated_objects: rate(now.allocated_objects, then.allocated_objects),
+            freed_bytes: rate(now.freed_bytes, then.freed_bytes),
+            freed_objects: rate(now.freed_objects, then.freed_objects),
+        })
+    }
+}
+
+impl Totals {
+    /// The standard error of `live_bytes`, in percent of it; `None` when nothing is live.
+    pub(crate) fn error_percent(&self) -> Option<f64> {
+        (self.live_bytes > 0)
+            .then(|| self.variance.max(0.0).sqrt() * 100.0 / self.live_bytes as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn at(seconds: u64) -> (u64, Totals) {
+        let totals = Totals {
+            allocated_bytes: seconds * 1000,
+            freed_bytes: seconds * 400,
+            allocated_objects: seconds * 10,
+            ..Totals::default()
+        };
+        (seconds * SECOND, totals)
+    }
+
+    #[test]
+    fn rates_are_means_of_about_half_a_minute() {
+        let check = |ticks: &[u64], now: u64, expected: Option<u64>| {
+            let mut recent = Recent::new();
+            ticks.iter().for_each(|tick| {
+                let (at_ns, totals) = at(*tick);
+                recent.note(at_ns, totals);
+            });
+            let (at_ns, totals) = at(now);
+            let rates = recent.rates(at_ns, &totals);
+            assert_eq!(
+                rates.map(|rates| rates.span_ns / SECOND),
+                expected,
+                "{ticks:?} {now}"
+            );
+            if let Some(rates) = rates {
+                assert_eq!((rates.allocated_bytes, rates.freed_bytes), (1000.0, 400.0));
+                assert_eq!((rates.allocated_objects, rates.freed_objects), (10.0, 0.0));
+            }
+        };
+        check(&[], 10, None);
+        check(&[10], 11, None);
+        check(&[10], 15, Some(5));
+        check(&[0, 30, 60], 62, Some(32));
+        check(&[0, 30, 60], 80, Some(20));
+        check(&[0, 30, 60], 300, Some(240));
+    }
+
+    #[test]
+    fn the_error_is_a_share_of_what_is_live() {
+        let totals = Totals {
+            live_bytes: 1000,
+            variance: 196.0,
+            ..Totals::default()
+        };
+        assert_eq!(totals.error_percent(), Some(1.4));
+        assert_eq!(Totals::default().error_percent(), None);
+    }
+}
