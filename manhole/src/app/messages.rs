@@ -5,12 +5,8 @@
 //! the console takes them and writes them to the host's standard error itself.
 
 use super::{lock::brief, relay::Relay};
-use crate::model::Severity;
-use std::{
-    collections::VecDeque,
-    sync::Mutex,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use crate::{model::Severity, sys::unix_now_ns};
+use std::{collections::VecDeque, sync::Mutex};
 
 /// How many messages are kept, and how many may wait to be handed over.
 const KEPT: usize = 64;
@@ -40,9 +36,8 @@ pub(crate) fn warn(text: impl Into<String>) {
 }
 
 fn post(severity: Severity, text: String) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let message = Message {
-        time_unix_ns: now.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(0)),
+        time_unix_ns: unix_now_ns(),
         severity,
         text: text.replace('\n', " "),
     };

@@ -1,7 +1,10 @@
 //! Who asked what: every command is handed on to whoever listens, and the last ones are kept.
 
 use super::audit_ring::{Kept, Kind, Ring};
-use crate::model::{Caller, Code, Dialect, Failure, Level, order};
+use crate::{
+    model::{Caller, Code, Dialect, Failure, Level, order},
+    sys::unix_now_ns,
+};
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -149,7 +152,7 @@ impl AuditLog {
 
     /// Adds a record that was drafted from `entry` and has its result by now.
     pub(crate) fn finish(&self, entry: &Entry, mut record: Record) {
-        record.time_unix_ns = super::state::unix_now_ns();
+        record.time_unix_ns = unix_now_ns();
         self.listener.record(&record);
         let kind = entry.kind(record.result);
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);

@@ -47,7 +47,7 @@ pub(crate) use profiles::serve_custom;
 pub(crate) use query::{Query, decode};
 pub(crate) use quit::NAME as QUIT;
 pub(crate) use reply::{Event, Reply, Sink, Style};
-pub(crate) use state::{Access, State, unix_now_ns};
+pub(crate) use state::{Access, State};
 pub(crate) use table::{BUILT_IN, endpoints};
 pub(crate) use workers::Workers;
 

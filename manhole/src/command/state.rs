@@ -5,6 +5,7 @@ use crate::{
     app::routes::Routes,
     model::{Caller, Level},
     render::Provenance,
+    sys::unix_now_ns,
 };
 use std::{
     path::PathBuf,
@@ -12,16 +13,8 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
-
-/// Nanoseconds since the epoch, a label only; durations come from `Instant`.
-pub(crate) fn unix_now_ns() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// Who may do what here, as the builder and the environment say it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -21,10 +21,13 @@ pub(crate) mod limits;
 pub(crate) mod maps;
 pub(crate) mod memory;
 mod procfs;
+mod sampling;
 pub(crate) mod stacks;
 pub(crate) mod threads;
 pub(crate) mod vitals;
 pub(crate) mod wall;
+
+pub(crate) use sampling::Options;
 
 /// Whether a thread of this name is the console's own: it is counted, and left out of every table.
 pub(crate) fn is_own_thread(name: &str) -> bool {

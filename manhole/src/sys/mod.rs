@@ -33,7 +33,9 @@ pub(crate) mod stacks;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod time;
 
 pub(crate) use object::pin_object;
 pub(crate) use poll::hung_up;
 pub(crate) use process::{at_secure, euid, page_size};
+pub(crate) use time::unix_now_ns;

@@ -13,6 +13,7 @@ use crate::{
         threads::{self, Gate, Kind, Outcome, PATIENCE, Theirs},
     },
     render::mask,
+    sys::unix_now_ns,
 };
 use serde_json::Value as Json;
 use std::{
@@ -22,7 +23,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// Makes a setting that code reads with [`Tunable::get`] and `vars set NAME VALUE` changes.
@@ -157,13 +158,11 @@ impl<T: Tune> Inner<T> {
                 let value = base
                     .take()
                     .map_or_else(|| before.clone(), |base| base.value);
-                let now = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
+                let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
                 Some(Base {
                     value,
                     at: Instant::now() + time,
-                    at_unix_ns: u64::try_from((now + time).as_nanos()).unwrap_or(u64::MAX),
+                    at_unix_ns: unix_now_ns().saturating_add(ns),
                 })
             }
         };

@@ -6,7 +6,6 @@ use crate::{
         reclaim::{self, LastRun, Reclaimer, WAIT},
         threads::Outcome,
     },
-    command::state::unix_now_ns,
     model::{
         Answer, Args, Block, Cell, Column, Example, Failure, Group, Impact, Level, Spec, Table,
     },
@@ -16,6 +15,7 @@ use crate::{
         memory::Usage,
     },
     render::units,
+    sys::unix_now_ns,
 };
 use std::time::{Duration, Instant};
 

@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     app::reclaim::{self, LastRun},
-    command::state::unix_now_ns,
     model::{
         Answer, ArgSpec, Args, Block, Cell, Code, Example, Failure, Fields, Group, Impact, Level,
         Show, Spec,
@@ -28,6 +27,7 @@ use crate::{
         vitals::{Extra, Sample, Vitals},
     },
     render::units,
+    sys::unix_now_ns,
 };
 use deep::Deep;
 use std::time::Duration;

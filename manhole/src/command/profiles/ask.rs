@@ -12,7 +12,7 @@ use crate::{
         wish::{Kind, Wish},
     },
     names::{self, Wanted},
-    probe::{cores::Cores, cpu, wall},
+    probe::{Options, cores::Cores, cpu, wall},
 };
 use std::time::Duration;
 
@@ -142,26 +142,15 @@ fn sample(
     let setting = &ctx.state.stacks;
     let (signal, app_crates) = (setting.signal, setting.app_crates.clone());
     let Ask { window, hz, .. } = *ask;
+    let options = Options {
+        signal,
+        hz,
+        window,
+        app_crates,
+    };
     match ask.wish.kind {
-        Kind::Cpu => {
-            let options = cpu::Options {
-                signal,
-                hz,
-                window,
-                app_crates,
-            };
-            cpu::sample(&options, keep_going, progress)
-        }
-        Kind::Wall | Kind::Block | Kind::Mutex => {
-            let options = wall::Options {
-                signal,
-                hz,
-                window,
-                only: None,
-                app_crates,
-            };
-            wall::sample(&options, keep_going, progress)
-        }
+        Kind::Cpu => cpu::sample(&options, keep_going, progress),
+        Kind::Wall | Kind::Block | Kind::Mutex => wall::sample(&options, keep_going, progress),
     }
 }
 

@@ -3,12 +3,13 @@
 use super::http::{send, usage};
 use crate::{
     app::profiles::Profile,
-    command::{Context, Query, Reply, unix_now_ns},
+    command::{Context, Query, Reply},
     fold,
     model::{Failure, profile},
     names::{self, Wanted},
     probe::stacks,
     render::legacy,
+    sys::unix_now_ns,
 };
 
 /// Serves `kept` as net/http/pprof serves a profile of the application's: as it is now, and not over a

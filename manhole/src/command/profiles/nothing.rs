@@ -3,9 +3,10 @@
 
 use super::http::{LONGEST, Served, Shape, TEXT, send, too_long};
 use crate::{
-    command::{Context, Query, Reply, unix_now_ns},
+    command::{Context, Query, Reply},
     model::profile::{Profile, ValueType},
     render::pprof,
+    sys::unix_now_ns,
 };
 use std::time::Duration;
 

@@ -3,12 +3,13 @@
 use super::{Command, Context, Run, look, show};
 use crate::{
     app::vars::{Reading, Value},
-    command::{Reply, state::unix_now_ns},
+    command::Reply,
     model::{
         ArgSpec, ArgType, Args, Code, Complete, Example, Failure, Group, Impact, Level, Spec,
         parse_duration,
     },
     render::{escape, units},
+    sys::unix_now_ns,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value as Json;

@@ -118,7 +118,7 @@ pub struct ThreadStack {
 }
 
 /// Whether a thread answered, and why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Answered {
     /// It copied its stack.
     Stack,
@@ -140,7 +140,7 @@ pub enum Answered {
 }
 
 /// Where the walk over a stack ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum End {
     /// At the thread's root: the stack is complete.
     Root,

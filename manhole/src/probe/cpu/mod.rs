@@ -8,31 +8,23 @@
 //! Threads are looked for every 10 ms ([`threads`]). Those that live shorter are met by a timer of the
 //! process, which counts for nobody who has his own, or guard themselves (`manhole::thread_guard`).
 //!
-//! Requests at the same time share the sampler, each with a window of its own ([`shared`]): one of
-//! their threads runs it ([`sampler`]) and books what comes in every window ([`window`]).
+//! Requests at the same time share the sampler, each with a window of its own
+//! ([`sampling`](super::sampling)): one of their threads runs it ([`drive`]) and books what comes in every
+//! window ([`window`]).
 
+mod drive;
 mod sampler;
-mod shared;
-mod table;
 mod threads;
 mod window;
 
-use crate::model::{Failure, samples::Samples};
-use std::time::Duration;
+use super::sampling::{self, Desk, Options};
+use crate::{
+    model::{Failure, samples::Samples},
+    sys::list::List,
+};
+use sampler::Sampler;
 
-/// What to sample, and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    /// The signal that timers send.
-    pub signal: i32,
-    /// Samples per second of processor time, of each thread; 1 to 1000. When others sample at the same
-    /// time all get the highest rate ([`Report::hz`](crate::model::samples::Report::hz)).
-    pub hz: u32,
-    /// How long.
-    pub window: Duration,
-    /// For [`Dump::app_crates`](crate::model::stack::Dump::app_crates).
-    pub app_crates: Vec<String>,
-}
+static ALL: List<Desk<Sampler>> = List::new();
 
 /// Samples for as long as `options` say; `progress` is told now and then how much of the window is over,
 /// in nanoseconds. When `keep_going` says no, what was seen until then is returned. About 3 us a sample
@@ -46,7 +38,7 @@ pub(crate) fn sample(
     keep_going: &dyn Fn() -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Samples, Failure> {
-    shared::sample(options, keep_going, progress)
+    sampling::sample(&ALL, options, keep_going, progress)
 }
 
 #[cfg(test)]

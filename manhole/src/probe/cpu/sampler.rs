@@ -2,36 +2,28 @@
 
 use super::{
     super::{
-        clock,
-        stacks::{Calls, Unwinder, no_proc, stopped, unusable},
+        sampling::{Labels, Table, Walker},
+        stacks::{no_proc, unusable},
     },
-    table::{Places, Table},
     threads::Threads,
     window::{Booking, Key},
 };
 use crate::{
-    model::{
-        Code, Failure,
-        labels::{self, Pairs},
-        samples::Place,
-        stack::End,
-    },
+    model::{Failure, samples::Place, stack::End},
     sys::{
         memory::read_own,
         stacks::{Clock, Sample, Sampling, Timer},
     },
 };
 use nix::{libc, sys::utsname::uname, time::ClockId};
-use std::collections::HashMap;
 
 /// Samples per second that can be had.
 pub(super) const FASTEST: u32 = 1000;
-/// Frames that are kept of a stack.
-const MOST_FRAMES: usize = 256;
+/// Stacks that are kept, and frames of all together, 16 bytes each.
+const MOST_STACKS: usize = 32_768;
+const MOST_FRAMES: usize = 500_000;
 /// Sets of labels that are kept.
 const MOST_LABELS: usize = 4096;
-/// How often the list of images is read again, in nanoseconds.
-const REFRESH_NS: u64 = 1_000_000_000;
 /// Ticks of the scheduler by which a signal may be late without having been blocked.
 const LATE_TICKS: u64 = 3;
 /// From this kernel on a signal of the process's timer goes to the thread that runs.
@@ -52,8 +44,9 @@ const UNBLOCK: [i64; 6] = [
 #[derive(Debug)]
 pub(super) struct Sampler {
     pub threads: Threads,
-    pub table: Table,
-    labels: HashMap<u64, Pairs>,
+    /// The stacks, and where they end.
+    pub table: Table<End>,
+    pub labels: Labels,
     running: Option<Running>,
     /// Samples that found no place, of rates that are over.
     dropped: u64,
@@ -74,8 +67,8 @@ impl Sampler {
     pub(super) fn new() -> Self {
         Self {
             threads: Threads::new(),
-            table: Table::default(),
-            labels: HashMap::new(),
+            table: Table::new(MOST_STACKS, MOST_FRAMES),
+            labels: Labels::new(MOST_LABELS),
             running: None,
             dropped: 0,
         }
@@ -90,11 +83,6 @@ impl Sampler {
     pub(super) fn dropped(&self) -> u64 {
         let now = self.running.as_ref();
         self.dropped + now.map_or(0, |running| running.sampling.dropped())
-    }
-
-    /// What the labels of that number say.
-    pub(super) fn labels(&self, label: u64) -> Pairs {
-        self.labels.get(&label).cloned().unwrap_or_default()
     }
 
     /// Sees to it that all threads have timers of this rate.
@@ -158,10 +146,11 @@ impl Sampler {
             let Some(person) = whose else {
                 return;
             };
-            note_label(labels, sample.label);
-            let (number, end) = walker.walk(sample, table);
+            labels.note(sample.label);
+            let walk = walker.walk(&sample.copied);
+            let number = walker.add(&walk.frames, walk.end, table);
             let weight = u64::from(sample.weight);
-            let blocked = match weight > running.late && walker.was_blocked(sample) {
+            let blocked = match weight > running.late && was_blocked(sample, walker) {
                 true => weight - 1,
                 false => 0,
             };
@@ -176,7 +165,7 @@ impl Sampler {
                     key,
                     samples,
                     ns: samples.saturating_mul(period),
-                    truncated: place == Place::Stack && end != End::Root,
+                    truncated: place == Place::Stack && walk.end != End::Root,
                 });
             };
             match number {
@@ -203,55 +192,12 @@ impl Running {
     }
 }
 
-/// Says what the labels of a sample are while that is known.
-fn note_label(labels: &mut HashMap<u64, Pairs>, label: u64) {
-    let room = labels.len() < MOST_LABELS && labels.try_reserve(1).is_ok();
-    if label != 0 && room && !labels.contains_key(&label) {
-        labels.insert(label, labels::find(label));
-    }
-}
-
-/// Unwinds. Belongs to the thread that runs the sampler.
-pub(super) struct Walker {
-    unwinder: Unwinder<'static>,
-    calls: Calls,
-    places: Places,
-    refreshed_ns: u64,
-}
-
-impl Walker {
-    pub(super) fn new(keep_going: &dyn Fn() -> bool) -> Result<Self, Failure> {
-        let unwinder = Unwinder::new(&read_own, keep_going);
-        Ok(Self {
-            unwinder: unwinder.ok_or_else(|| stopped(keep_going))?,
-            calls: Calls::default(),
-            places: Places::default(),
-            refreshed_ns: clock::monotonic_ns(),
-        })
-    }
-
-    /// Looks what is mapped by now, when that is due.
-    pub(super) fn refresh(&mut self) {
-        let now_ns = clock::monotonic_ns();
-        if now_ns.saturating_sub(self.refreshed_ns) >= REFRESH_NS {
-            self.refreshed_ns = now_ns;
-            self.unwinder.refresh(&|| true);
-        }
-    }
-
-    fn walk(&mut self, sample: &Sample<'_>, table: &mut Table) -> (Option<u32>, End) {
-        let walk = self.unwinder.walk(&sample.copied, MOST_FRAMES);
-        let number = table.add(&walk.frames, walk.end, &self.unwinder, &mut self.places);
-        (number, walk.end)
-    }
-
-    /// Whether the thread had blocked the signal until then. A long time in another call, or without
-    /// the ticks that a virtual machine was not given, is time at this very stack.
-    fn was_blocked(&mut self, sample: &Sample<'_>) -> bool {
-        let call = self.calls.behind(sample.copied.registers.pc, &read_own);
-        call.flatten()
-            .is_some_and(|number| UNBLOCK.contains(&number))
-    }
+/// Whether the thread had blocked the signal until then. A long time in another call, or without the
+/// ticks that a virtual machine was not given, is time at this very stack.
+fn was_blocked(sample: &Sample<'_>, walker: &mut Walker) -> bool {
+    let call = walker.calls.behind(sample.copied.registers.pc, &read_own);
+    call.flatten()
+        .is_some_and(|number| UNBLOCK.contains(&number))
 }
 
 /// The time between two ticks of the scheduler: what the coarse clock goes by.
@@ -273,12 +219,6 @@ fn goes_to_who_runs() -> bool {
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-/// A request that cannot be served like others: there are as many as may be.
-pub(super) fn busy(most: usize) -> Failure {
-    let text = format!("{most} others sample the processor already; try again");
-    Failure::new(Code::Busy, text)
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use super::*;
 use crate::{
     model::samples::{Place, Samples},
-    probe::clock,
+    probe::{
+        clock,
+        sampling::testing::{self, check_sums, me, worker},
+    },
     sys::{labels, testing::alone},
 };
-use nix::libc;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -14,22 +16,14 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 const MS: u64 = 1_000_000;
 
-fn me() -> u32 {
-    u32::try_from(nix::unistd::gettid().as_raw()).unwrap()
-}
-
 /// A window that is long enough for a machine that has other things to do; it ends when the work is done.
 fn options(hz: u32) -> Options {
-    Options {
-        signal: libc::SIGURG,
-        hz,
-        window: Duration::from_secs(300),
-        app_crates: Vec::new(),
-    }
+    testing::options(hz, Duration::from_secs(300))
 }
 
 /// Computes until the thread has used so much processor time from now on.
@@ -46,10 +40,10 @@ fn burn(ns: u64) {
 fn sampled(options: &Options, work: impl FnOnce() + Send) -> Samples {
     let (open, over) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
-        let sampling = scope.spawn(|| {
+        let sampling = worker(scope, || {
             let progress = |ns| open.store(ns, Ordering::SeqCst);
             let keep_going = || !over.load(Ordering::SeqCst);
-            as_console(|| sample(options, &keep_going, &progress).unwrap())
+            sample(options, &keep_going, &progress).unwrap()
         });
         while open.load(Ordering::SeqCst) == 0 {
             thread::sleep(Duration::from_millis(1));
@@ -58,12 +52,6 @@ fn sampled(options: &Options, work: impl FnOnce() + Send) -> Samples {
         over.store(true, Ordering::SeqCst);
         sampling.join().unwrap()
     })
-}
-
-/// Runs `work` as one of the console's threads would: under their name, deaf to signals.
-fn as_console<T>(work: impl FnOnce() -> T) -> T {
-    std::fs::write(format!("/proc/self/task/{}/comm", me()), "manhole-worker").unwrap();
-    crate::sys::signals::blocked_while(work)
 }
 
 /// Periods and nanoseconds of each thread, by name.
@@ -75,14 +63,6 @@ fn by_name(samples: &Samples) -> BTreeMap<String, (u64, u64)> {
         entry.1 += weight.ns;
     }
     all
-}
-
-fn check_sums(samples: &Samples) {
-    assert_eq!(samples.dump.threads.len(), samples.weights.len());
-    let sum: u64 = samples.weights.iter().map(|weight| weight.samples).sum();
-    assert_eq!(sum, samples.report.samples);
-    let tids: Vec<u32> = samples.dump.threads.iter().map(|stack| stack.tid).collect();
-    assert!(tids.is_sorted());
 }
 
 fn named(name: &str, work: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
@@ -221,16 +201,20 @@ fn whoever_leaves_gets_what_was_seen_and_takes_the_timers_along() {
         let samples = sampled(&options(99), || assert_ne!(timers(), ""));
         assert!(samples.report.window_ns < 300_000 * MS);
         assert_eq!(timers(), "");
-        let never = as_console(|| sample(&options(99), &|| false, &|_| {}));
+        let never = || sample(&options(99), &|| false, &|_| {});
+        let never = thread::scope(|scope| worker(scope, never).join().unwrap());
         assert_eq!(never.unwrap_err().code, crate::model::Code::Cancelled);
         let short = Options {
             window: Duration::from_millis(1),
             ..options(99)
         };
-        for _ in 0..1000 {
-            let samples = as_console(|| sample(&short, &|| true, &|_| {})).unwrap();
-            assert!(samples.report.window_ns >= MS);
-        }
+        let again = || {
+            for _ in 0..1000 {
+                let samples = sample(&short, &|| true, &|_| {}).unwrap();
+                assert!(samples.report.window_ns >= MS);
+            }
+        };
+        thread::scope(|scope| worker(scope, again).join().unwrap());
         assert_eq!(timers(), "");
     });
 }

@@ -5,18 +5,15 @@
 //! sampled, and it may be waiting for signals, ours among them (sigwait(3)).
 
 use super::super::{
-    clock, is_own_thread,
+    clock,
     procfs::{self, push},
-    stacks::{Buffer, Takers, Task, TaskFiles},
-    threads::{Stat, State},
+    sampling::{OwnThreads, Person, is_own, present, stat},
+    stacks::{Takers, Task, TaskFiles},
+    threads::State,
 };
 use crate::sys::stacks::{Clock, Sampling, Timer};
 use nix::sys::resource::{Resource, getrlimit};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    ops::Bound,
-};
+use std::{collections::BTreeMap, ops::Bound};
 
 /// How often threads are looked for, in nanoseconds; at most a twentieth of the time is spent on it.
 const LOOK_NS: u64 = 10_000_000;
@@ -32,16 +29,6 @@ const MOST: usize = 32_768;
 /// moment, and it is at ticks, when signals come, that threads lose their core.
 const SURELY: u8 = 3;
 const MOST_PEOPLE: usize = 32_768;
-
-/// Who a thread is, also when it is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Person {
-    pub tid: u32,
-    pub name: String,
-    pub main: bool,
-    /// What its clock said when it was last looked at.
-    pub cpu_ns: u64,
-}
 
 /// A thread of the host that is there.
 #[derive(Debug)]
@@ -76,10 +63,7 @@ enum Cover {
 pub(super) struct Threads {
     followed: BTreeMap<u32, Followed>,
     people: Vec<Person>,
-    /// The console's own threads, with what their clocks said.
-    own: BTreeMap<u32, u64>,
-    /// What these used since the sampler began, in nanoseconds.
-    pub own_ns: u64,
+    pub own: OwnThreads,
     /// Threads of the host that were seen since the sampler began.
     pub met: usize,
     takers: Takers,
@@ -105,8 +89,7 @@ impl Threads {
         Self {
             followed: BTreeMap::new(),
             people: vec![Person::default()],
-            own: BTreeMap::new(),
-            own_ns: 0,
+            own: OwnThreads::default(),
             met: 0,
             takers: Takers::new(),
             leader: std::process::id(),
@@ -156,13 +139,13 @@ impl Threads {
             }
             stays
         });
-        self.own.retain(|tid, _| present.contains(tid));
+        self.own.retain(&present);
         let timers = self.followed.values();
         let timers = timers.filter(|it| matches!(it.cover, Cover::Timer(_)));
         self.timers = timers.count();
         let is_new = |tid: &&u32| match self.followed.get(tid) {
             Some(known) => known.is_bare(),
-            None => !self.own.contains_key(tid),
+            None => !self.own.has(**tid),
         };
         // The main thread first: what it blocks tells who else may wait for signals.
         let mut new: Vec<u32> = present.iter().filter(is_new).copied().collect();
@@ -179,9 +162,8 @@ impl Threads {
     /// A thread that is not known, or has no timer.
     fn meet(&mut self, tid: u32, files: &TaskFiles, sampling: &Sampling, signal: i32) {
         let Some(task) = task(tid, files) else { return };
-        if is_own_thread(&task.stat.name) && tid != self.leader {
-            // What it did before we knew it is no more than the first milliseconds of a worker.
-            self.own.insert(tid, clock::thread_cpu_ns(tid).unwrap_or(0));
+        if is_own(&task.stat, self.leader) {
+            self.own.add(tid);
             return;
         }
         if task.stat.state == State::Dead {
@@ -287,7 +269,7 @@ impl Threads {
     /// Whom a sample is of. `None`: it does not count, because the timer of the process met somebody
     /// who has another.
     pub(super) fn whose(&mut self, tid: u32, of_process: bool, sampling: &Sampling) -> Option<u32> {
-        if self.own.contains_key(&tid) {
+        if self.own.has(tid) {
             return None;
         }
         let guarded = sampling.is_guarded(tid);
@@ -350,20 +332,6 @@ impl Threads {
         }
     }
 
-    /// Counts what the console's own threads used since the last look.
-    pub(super) fn note_own(&mut self) {
-        for (tid, before) in &mut self.own {
-            let now = clock::thread_cpu_ns(*tid).unwrap_or(*before);
-            self.own_ns += now.saturating_sub(*before);
-            *before = now;
-        }
-    }
-
-    /// How many threads of the console there are.
-    pub(super) fn own_threads(&self) -> usize {
-        self.own.len()
-    }
-
     /// How many threads of the host there are.
     pub(super) fn alive(&self) -> usize {
         let there = |known: &&Followed| !matches!(known.cover, Cover::Gone);
@@ -394,17 +362,9 @@ impl Followed {
     }
 }
 
-fn present() -> Option<BTreeSet<u32>> {
-    let entries = fs::read_dir("/proc/self/task").ok()?;
-    let tid = |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-    Some(entries.filter_map(tid).collect())
-}
-
 fn task(tid: u32, files: &TaskFiles) -> Option<Task> {
-    let mut buffer = Buffer::default();
-    let stat = Stat::parse(files.read(&format!("{tid}/stat"), &mut buffer)?)?;
     Some(Task {
-        stat,
+        stat: stat(tid, files)?,
         clock_ns: None,
     })
 }

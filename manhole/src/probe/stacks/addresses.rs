@@ -1,12 +1,12 @@
 //! Addresses that somebody else captured, as frames.
 
-use super::{
-    modules::Images,
-    take::{stopped, unix_now_ns},
-};
-use crate::model::{
-    Failure,
-    stack::{Answered, Dump, End, Frame, ThreadStack},
+use super::{modules::Images, take::stopped};
+use crate::{
+    model::{
+        Failure,
+        stack::{Answered, Dump, End, Frame, ThreadStack},
+    },
+    sys::unix_now_ns,
 };
 use std::sync::Arc;
 

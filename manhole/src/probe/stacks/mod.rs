@@ -37,7 +37,7 @@ pub(in crate::probe) use {
     take::{no_proc, stopped, unusable},
     takers::{Takers, is_wait},
     tasks::{Buffer, Task, TaskFiles},
-    unwind::Unwinder,
+    unwind::{Unwinder, Walk},
 };
 
 use crate::model::{Failure, stack::Dump};

@@ -2,8 +2,9 @@
 
 use super::{
     super::{
-        clock, is_own_thread,
+        clock,
         procfs::push,
+        sampling::{OwnThreads, Person, is_own, present, stat},
         stacks::{Buffer, Task, TaskFiles, is_wait},
         threads::{Stat, State},
     },
@@ -14,11 +15,7 @@ use crate::{
     sys::{fork, own::Own},
 };
 use nix::sys::resource::{Resource, getrlimit};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    os::unix::fs::FileExt,
-};
+use std::{collections::BTreeSet, fs::File, os::unix::fs::FileExt};
 
 /// Threads that are met in the life of a sampler, 100 bytes each; who comes later is not visited.
 const MOST: usize = 65_536;
@@ -33,16 +30,6 @@ const QUIET_NS: u64 = 250_000_000;
 const MUTE_NS: u64 = 250_000_000;
 /// Longer than a line of `syscall` or `schedstat`.
 const LINE: usize = 256;
-
-/// Who a thread is, also when it is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
-    pub tid: u32,
-    pub name: String,
-    pub main: bool,
-    /// What its clock said when it was last visited.
-    pub cpu_ns: u64,
-}
 
 /// Where a thread was when it was last looked at closely.
 #[derive(Clone, Copy, Debug)]
@@ -94,10 +81,7 @@ pub(super) struct Moved {
 pub(super) struct Threads {
     pub live: Vec<Followed>,
     pub people: Vec<Person>,
-    /// The console's own threads, with what their clocks said.
-    own: BTreeMap<u32, u64>,
-    /// What these used since the sampler began, in nanoseconds.
-    pub own_ns: u64,
+    pub own: OwnThreads,
     /// Whether the files `syscall` may not be read.
     pub calls_hidden: bool,
     leader: u32,
@@ -117,8 +101,7 @@ impl Threads {
         Self {
             live: Vec::new(),
             people: Vec::new(),
-            own: BTreeMap::new(),
-            own_ns: 0,
+            own: OwnThreads::default(),
             calls_hidden: calls.is_err(),
             leader,
             looked_ns: 0,
@@ -132,11 +115,6 @@ impl Threads {
         }
     }
 
-    /// How many threads of the console there are.
-    pub(super) fn own_threads(&self) -> usize {
-        self.own.len()
-    }
-
     /// Looks who came and who went, when that is due. 10 us a thread that came.
     pub(super) fn refresh(&mut self, files: &TaskFiles, now_ns: u64) {
         let since = now_ns.saturating_sub(self.looked_ns);
@@ -148,32 +126,21 @@ impl Threads {
         (self.looked_ns, self.count) = (now_ns.max(1), count);
         let Some(present) = present() else { return };
         self.live.retain(|thread| present.contains(&thread.tid));
-        self.own.retain(|tid, _| present.contains(tid));
+        self.own.retain(&present);
         self.kept = self.live.iter().filter(|it| it.file.is_some()).count() as u64;
-        self.note_own();
+        self.own.note();
         let known: BTreeSet<u32> = self.live.iter().map(|thread| thread.tid).collect();
         for tid in present.difference(&known) {
-            if !self.own.contains_key(tid) {
+            if !self.own.has(*tid) {
                 self.meet(*tid, files);
             }
-        }
-    }
-
-    /// Counts what the console's own threads used since the last look.
-    pub(super) fn note_own(&mut self) {
-        for (tid, before) in &mut self.own {
-            let now = clock::thread_cpu_ns(*tid).unwrap_or(*before);
-            self.own_ns += now.saturating_sub(*before);
-            *before = now;
         }
     }
 
     fn meet(&mut self, tid: u32, files: &TaskFiles) {
         let Some(stat) = stat(tid, files) else { return };
         if is_own(&stat, self.leader) {
-            // What it did before we knew it is no more than the first milliseconds of a worker.
-            let now = clock::thread_cpu_ns(tid).unwrap_or(0);
-            self.own.insert(tid, now);
+            self.own.add(tid);
             return;
         }
         let person = u32::try_from(self.people.len()).unwrap_or(u32::MAX);
@@ -361,21 +328,4 @@ fn name(calls_hidden: bool) -> &'static str {
         true => "schedstat",
         false => "syscall",
     }
-}
-
-fn is_own(stat: &Stat, leader: u32) -> bool {
-    is_own_thread(&stat.name) && stat.tid != leader
-}
-
-fn stat(tid: u32, files: &TaskFiles) -> Option<Stat> {
-    let mut buffer = Buffer::default();
-    Stat::parse(files.read(&format!("{tid}/stat"), &mut buffer)?)
-}
-
-/// The ids of all threads.
-fn present() -> Option<BTreeSet<u32>> {
-    let entries = fs::read_dir("/proc/self/task").ok()?;
-    let names = entries.map_while(Result::ok);
-    let tids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Some(tids.take(MOST).collect())
 }

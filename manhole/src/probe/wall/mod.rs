@@ -5,35 +5,26 @@
 //! the others copy their stacks as for `stacks`. A tick asks so many threads and visits so many at most:
 //! each of these then stands for more threads than itself, and over the ticks that comes out right.
 //!
-//! Requests at the same time share the sampler, each with a window of its own ([`shared`]): one of their
-//! threads runs the ticks ([`ticks`]) and books what it sees in every window ([`window`]).
+//! Requests at the same time share the sampler, each with a window of its own
+//! ([`sampling`](super::sampling)): one of their threads runs the ticks ([`drive`], [`ticks`]) and books what
+//! it sees in every window ([`window`]).
 
+mod drive;
 mod followed;
 mod mark;
+mod met;
 mod random;
-mod shared;
-mod table;
 mod ticks;
-mod walker;
 mod window;
 
-use crate::model::{Failure, samples::Samples};
-use std::time::Duration;
+use super::sampling::{self, Desk, Options};
+use crate::{
+    model::{Failure, samples::Samples},
+    sys::list::List,
+};
+use ticks::Sampler;
 
-/// What to sample, and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    /// The signal that asks threads for their stacks.
-    pub signal: i32,
-    /// Ticks per second.
-    pub hz: u32,
-    /// How long.
-    pub window: Duration,
-    /// Only these threads; `None`: all of them, those that start meanwhile included.
-    pub only: Option<Vec<u32>>,
-    /// For [`Dump::app_crates`](crate::model::stack::Dump::app_crates).
-    pub app_crates: Vec<String>,
-}
+static ALL: List<Desk<Sampler>> = List::new();
 
 /// Samples for as long as `options` say; `progress` is told now and then how much of the window is over,
 /// in nanoseconds. At 49 Hz and a hundred threads that wait it takes 3 % of a core, and up to 11 % with a
@@ -47,7 +38,7 @@ pub(crate) fn sample(
     keep_going: &dyn Fn() -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Samples, Failure> {
-    shared::sample(options, keep_going, progress)
+    sampling::sample(&ALL, options, keep_going, progress)
 }
 
 #[cfg(test)]

@@ -1,31 +1,24 @@
 //! One tick: who is visited, who of these is asked, and what they were at.
 
 use super::{
-    followed::{Last, Moved, Threads, Visit},
-    mark::{ALLOWED_NS, Mark},
-    random::Random,
-    table::Table,
-    walker::Walker,
-};
-use crate::{
-    model::{
-        Failure,
-        labels::{self, Pairs},
-        stack::Answered,
-    },
-    probe::{
+    super::{
         clock,
+        sampling::{Labels, Table, Walker},
         stacks::{TaskFiles, no_proc, unusable},
     },
+    followed::{Last, Moved, Threads, Visit},
+    mark::{ALLOWED_NS, Mark},
+    met::{self, Met},
+    random::Random,
+};
+use crate::{
+    model::{Failure, stack::Answered},
     sys::{
         self,
         stacks::{self, Copied, Missing, Unusable},
     },
 };
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// How long a thread has to answer.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -41,9 +34,8 @@ const MOST_LABELS: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct Sampler {
     pub threads: Threads,
-    pub table: Table,
-    /// What the labels' numbers say.
-    pub labels: HashMap<u64, Pairs>,
+    pub table: Table<Met>,
+    pub labels: Labels,
     pub random: Random,
     /// Places of the threads of this tick among the live, and of those that turned out to be gone.
     order: Vec<u32>,
@@ -63,7 +55,6 @@ struct Tools<'a> {
 /// A thread at a tick.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
-    pub tid: u32,
     pub person: u32,
     /// Number of the stack in the table.
     pub stack: u32,
@@ -80,18 +71,16 @@ pub(super) struct Sample {
 /// What a tick saw.
 #[derive(Debug, Default)]
 pub(super) struct Tick {
-    /// Threads that are there and wanted; the samples stand for them.
+    /// Threads that are there; the samples stand for them.
     pub live: u64,
     pub samples: Vec<Sample>,
 }
 
 /// What a tick is to do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub signal: i32,
     pub hz: u32,
-    /// Only these threads.
-    pub only: Option<BTreeSet<u32>>,
 }
 
 /// A thread that is asked: its place among the live, and what was seen of it.
@@ -113,8 +102,8 @@ impl Sampler {
     pub(super) fn new() -> Self {
         Self {
             threads: Threads::new(),
-            table: Table::default(),
-            labels: HashMap::new(),
+            table: met::table(),
+            labels: Labels::new(MOST_LABELS),
             random: Random::new(),
             order: Vec::new(),
             gone: Vec::new(),
@@ -135,7 +124,7 @@ impl Sampler {
         let now_ns = clock::monotonic_ns();
         let files = TaskFiles::open().ok_or_else(no_proc)?;
         self.threads.refresh(&files, now_ns);
-        walker.refresh(now_ns);
+        walker.refresh();
         let mut tools = Tools {
             plan,
             files: &files,
@@ -150,7 +139,9 @@ impl Sampler {
         tick.live = tick.live.saturating_sub(self.gone.len() as u64);
         self.threads.forget(&self.gone);
         self.gone.clear();
-        self.learn_labels(&tick.samples);
+        tick.samples
+            .iter()
+            .for_each(|it| self.labels.note(it.label));
         Ok(heard.then_some(tick))
     }
 
@@ -161,7 +152,7 @@ impl Sampler {
     fn visit(&mut self, tools: &mut Tools<'_>) -> Vec<Asked> {
         let (plan, files) = (tools.plan, tools.files);
         let most_asked = of_tick(ASKS, plan.hz, ASKS_OF_TICK);
-        tools.tick.live = self.shuffle(plan, of_tick(VISITS, plan.hz, VISITS_OF_TICK));
+        tools.tick.live = self.shuffle(of_tick(VISITS, plan.hz, VISITS_OF_TICK));
         let mut asked = Vec::new();
         for nr in 0..self.order.len() {
             let Some(at) = self.order.get(nr).map(|at| *at as usize) else {
@@ -184,16 +175,11 @@ impl Sampler {
         asked
     }
 
-    /// Puts the first `most` of the wanted threads, drawn at random, into `order`; how many there are.
-    fn shuffle(&mut self, plan: &Plan, most: usize) -> u64 {
+    /// Puts the first `most` threads, drawn at random, into `order`; how many there are.
+    fn shuffle(&mut self, most: usize) -> u64 {
+        let count = self.threads.live.len();
         self.order.clear();
-        for (at, thread) in self.threads.live.iter().enumerate() {
-            let wanted = plan.only.as_ref();
-            if wanted.is_none_or(|only| only.contains(&thread.tid)) {
-                self.order.extend(u32::try_from(at));
-            }
-        }
-        let count = self.order.len();
+        self.order.extend((0..count).flat_map(u32::try_from));
         for at in 0..count.min(most) {
             self.order.swap(at, at + self.random.below(count - at));
         }
@@ -209,9 +195,8 @@ impl Sampler {
         why: Answered,
         tools: &mut Tools<'_>,
     ) {
-        let stack = tools
-            .walker
-            .mute(tid, moved, why, tools.files, &mut self.table);
+        let (files, walker) = (tools.files, &mut *tools.walker);
+        let stack = met::mute(tid, moved, why, files, walker, &mut self.table);
         let last = Last {
             stack,
             clock_ns: moved.clock_ns,
@@ -236,7 +221,6 @@ impl Sampler {
         };
         let known = self.table.get(stack);
         tools.tick.samples.push(Sample {
-            tid: thread.tid,
             person: thread.person,
             stack,
             label,
@@ -304,21 +288,25 @@ impl Sampler {
         let began = self.note(one.at, last);
         self.add(one.at, (answer.stack, answer.label), began, false, tools);
     }
+}
 
-    fn learn_labels(&mut self, samples: &[Sample]) {
-        for sample in samples {
-            let new = sample.label != 0 && !self.labels.contains_key(&sample.label);
-            if new && self.labels.len() < MOST_LABELS {
-                let says = labels::find(sample.label);
-                self.labels.insert(sample.label, says);
-            }
-        }
+/// The memory that threads answered into goes with the sampler.
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        stacks::forget();
     }
 }
 
-fn answer(one: &Asked, copied: &Copied<'_>, tools: &mut Tools<'_>, table: &mut Table) -> Answer {
-    let stack = tools.walker.answered(copied, one.moved.state, table);
-    let in_call = table.get(stack).is_some_and(|stack| stack.call.is_some());
+fn answer(
+    one: &Asked,
+    copied: &Copied<'_>,
+    tools: &mut Tools<'_>,
+    table: &mut Table<Met>,
+) -> Answer {
+    let stack = met::answered(copied, one.moved.state, tools.walker, table);
+    let in_call = table
+        .get(stack)
+        .is_some_and(|stack| stack.what.call.is_some());
     let still = one.moved.mark.is_of(copied.registers.sp, in_call);
     Answer {
         stack,
@@ -328,14 +316,14 @@ fn answer(one: &Asked, copied: &Copied<'_>, tools: &mut Tools<'_>, table: &mut T
     }
 }
 
-fn no_answer(one: &Asked, why: Missing, tools: &mut Tools<'_>, table: &mut Table) -> Answer {
+fn no_answer(one: &Asked, why: Missing, tools: &mut Tools<'_>, table: &mut Table<Met>) -> Answer {
     let why = match why {
         Missing::Refused(_) => Answered::Refused,
         Missing::Gone | Missing::Silent => Answered::Silent,
     };
-    let walker = &mut tools.walker;
+    let (files, walker) = (tools.files, &mut *tools.walker);
     Answer {
-        stack: walker.mute(one.tid, &one.moved, why, tools.files, table),
+        stack: met::mute(one.tid, &one.moved, why, files, walker, table),
         label: sys::labels::get(one.tid),
         mark: one.moved.mark,
         silent: true,

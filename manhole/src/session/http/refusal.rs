@@ -7,6 +7,7 @@ use crate::{
     command,
     model::{Code, Dialect, Failure},
     render::units,
+    sys::unix_now_ns,
 };
 use hyper::StatusCode;
 
@@ -68,7 +69,7 @@ pub(in super::super) fn response(status: u16, text: &str) -> String {
         503 => format!("Retry-After: {RETRY_AFTER}\r\n"),
         _ => String::new(),
     };
-    let date = units::time_http(command::unix_now_ns());
+    let date = units::time_http(unix_now_ns());
     format!(
         "HTTP/1.1 {status} {reason}\r\nContent-Type: {TEXT}\r\nX-Content-Type-Options: nosniff\r\n\
          X-Go-Pprof: 1\r\nDate: {date}\r\n{again}Connection: close\r\nContent-Length: {}\r\n\r\n{text}\n",

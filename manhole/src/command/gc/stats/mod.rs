@@ -5,7 +5,6 @@ mod rows;
 use super::{super::pace::paced, Command, Context, Run, advice::advice};
 use crate::{
     app::reclaim::{self, LastRun},
-    command::state::unix_now_ns,
     model::{Answer, ArgSpec, Args, Block, Example, Failure, Group, Impact, Level, Severity, Spec},
     probe::{
         allocator::{Held, Look},
@@ -13,6 +12,7 @@ use crate::{
         heap::{self, Rates, Totals},
         memory::Usage,
     },
+    sys::unix_now_ns,
 };
 
 pub(in crate::command) static COMMAND: Command = Command {
