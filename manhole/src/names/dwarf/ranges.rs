@@ -35,6 +35,14 @@ enum List {
 type Take<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Bounds {
+    /// Whether an attribute of this name is about addresses.
+    pub(super) fn is_of(name: gimli::DwAt) -> bool {
+        matches!(
+            name,
+            gimli::DW_AT_low_pc | gimli::DW_AT_high_pc | gimli::DW_AT_ranges
+        )
+    }
+
     /// Takes down what an attribute says, if it is about addresses.
     pub(super) fn note(&mut self, name: gimli::DwAt, value: &Value<'_>) {
         let point = match value {

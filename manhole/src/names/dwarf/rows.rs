@@ -55,11 +55,15 @@ pub(super) fn read(
     let mut search = Search {
         addresses,
         found: vec![None; addresses.len()],
+        left: addresses.len(),
         next: None,
         before: None,
     };
     let mut count = 0_usize;
-    while let Ok(Some((_, row))) = rows.next_row() {
+    // Most of a large unit's program is behind the last row that is wanted.
+    while search.left > 0
+        && let Ok(Some((_, row))) = rows.next_row()
+    {
         count += 1;
         if count.is_multiple_of(PACE) && !keep_going() {
             return None;
@@ -77,6 +81,8 @@ pub(super) fn read(
 struct Search<'a> {
     addresses: &'a [u64],
     found: Vec<Option<(u64, u32)>>,
+    /// How many were not found so far.
+    left: usize,
     /// Place of the first address that the rows to come may cover, within a sequence.
     next: Option<usize>,
     /// The row before: its address, file and line.
@@ -93,10 +99,11 @@ impl Search<'_> {
         if let Some((begin, file, line)) = self.before {
             while let Some(wanted) = addresses.get(*next).filter(|wanted| **wanted < address) {
                 // Rows of a sequence ascend; one that does not covers nothing.
-                if let Some(slot) = self.found.get_mut(*next)
+                if let Some(slot @ None) = self.found.get_mut(*next)
                     && *wanted >= begin
                 {
-                    slot.get_or_insert((file, line));
+                    *slot = Some((file, line));
+                    self.left = self.left.saturating_sub(1);
                 }
                 *next += 1;
             }

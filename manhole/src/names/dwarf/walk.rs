@@ -7,7 +7,10 @@ use super::{
     tables::{Slice, Tables, Value},
     unit::{Unit, Units},
 };
-use gimli::{Abbreviation, Abbreviations, AttributeValue, EntriesRaw, LittleEndian, UnitOffset};
+use gimli::{
+    Abbreviation, Abbreviations, AttributeSpecification, AttributeValue, EntriesRaw, LittleEndian,
+    UnitOffset,
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Entries between two looks at the clock: about 0.1 ms.
@@ -70,6 +73,7 @@ pub(super) fn walk(
         tables,
         addresses,
         found: vec![Vec::new(); addresses.len()],
+        left: addresses.len(),
         open: Vec::new(),
         names: BTreeMap::new(),
     };
@@ -87,6 +91,8 @@ struct Walk<'a, 'b> {
     addresses: &'b [u64],
     /// Outermost first.
     found: Vec<Chain>,
+    /// How many addresses are in no function so far.
+    left: usize,
     /// The functions around the entry.
     open: Vec<Open>,
     /// Names by place in the unit: an inlined function is often at many addresses.
@@ -118,6 +124,10 @@ impl Walk<'_, '_> {
             while self.open.last().is_some_and(|open| open.depth >= depth) {
                 self.open.pop();
             }
+            // An address is in one function, and what is inlined there lies within its entry.
+            if self.left == 0 && self.open.iter().all(|open| open.hits.is_empty()) {
+                break;
+            }
             let Some(shape) = entries.read_abbreviation().ok()? else {
                 continue;
             };
@@ -139,20 +149,36 @@ impl Walk<'_, '_> {
         shape: &Abbreviation,
         depth: isize,
     ) -> Option<()> {
-        let entry = Entry::read(entries, shape)?;
-        let (addresses, found) = (self.addresses, &self.found);
-        let mut hits = Vec::new();
-        let _ = entry
-            .bounds
-            .each(self.unit, self.tables, &mut |begin, end| {
-                let first = addresses.partition_point(|address| *address < begin);
-                let rest = addresses.iter().enumerate().skip(first);
-                let within = rest.take_while(|(_, address)| **address < end);
-                let free = within.filter(|(at, _)| found.get(*at).is_some_and(Vec::is_empty));
-                hits.extend(free.map(|(at, _)| at));
+        let whole = entries.clone();
+        let (bounds, rest) = bounds(entries, shape)?;
+        let hits = self.within(&bounds);
+        // Of thousands of functions a few are wanted: what the others are called is passed over.
+        if hits.is_empty() {
+            self.open.push(Open {
+                depth,
+                level: 0,
+                hits,
             });
+            return entries.skip_attributes(rest).ok();
+        }
+        *entries = whole;
+        let entry = Entry::read(entries, shape)?;
         self.enter(&entry, depth, 0, hits);
         Some(())
+    }
+
+    /// The addresses within `bounds` that no function has yet.
+    fn within(&mut self, bounds: &Bounds) -> Vec<usize> {
+        let (addresses, found) = (self.addresses, &self.found);
+        let mut hits = Vec::new();
+        let _ = bounds.each(self.unit, self.tables, &mut |begin, end| {
+            let first = addresses.partition_point(|address| *address < begin);
+            let rest = addresses.iter().enumerate().skip(first);
+            let within = rest.take_while(|(_, address)| **address < end);
+            let free = within.filter(|(at, _)| found.get(*at).is_some_and(Vec::is_empty));
+            hits.extend(free.map(|(at, _)| at));
+        });
+        hits
     }
 
     fn inlined(
@@ -192,6 +218,7 @@ impl Walk<'_, '_> {
             let name = self.name(entry);
             for at in &hits {
                 if let Some(chain) = self.found.get_mut(*at) {
+                    self.left = self.left.saturating_sub(usize::from(chain.is_empty()));
                     chain.push(Site {
                         name: name.clone(),
                         call_file: entry.call_file,
@@ -223,6 +250,24 @@ impl Walk<'_, '_> {
         self.names.insert(origin, name.clone());
         name
     }
+}
+
+/// Which addresses a function's entry stands for, and what of its attributes is behind that.
+fn bounds<'s>(
+    entries: &mut EntriesRaw<'_, Slice<'_>>,
+    shape: &'s Abbreviation,
+) -> Option<(Bounds, &'s [AttributeSpecification])> {
+    let mut bounds = Bounds::default();
+    let attributes = shape.attributes();
+    let last = attributes
+        .iter()
+        .rposition(|spec| Bounds::is_of(spec.name()));
+    let (some, rest) = attributes.split_at_checked(last.map_or(0, |last| last + 1))?;
+    for spec in some {
+        let attribute = entries.read_attribute(*spec).ok()?;
+        bounds.note(attribute.name(), &attribute.value());
+    }
+    Some((bounds, rest))
 }
 
 /// What matters of a function's entry.
