@@ -26,13 +26,14 @@ unsafe impl GlobalAlloc for Jemalloc {
 }
 
 #[global_allocator]
-static ALLOC: Jemalloc = Jemalloc;
+static ALLOC: manhole::Alloc<Jemalloc> = manhole::Alloc::new(Jemalloc);
 
 fn main() {
     allocators::check(&allocators::Expected {
         name: "jemalloc 5.",
         purge: "jemalloc purge",
         counts: true,
+        sampled: true,
         beside_libc: true,
     });
 }

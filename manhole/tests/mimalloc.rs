@@ -24,13 +24,14 @@ unsafe impl GlobalAlloc for Mimalloc {
 }
 
 #[global_allocator]
-static ALLOC: Mimalloc = Mimalloc;
+static ALLOC: manhole::Alloc<Mimalloc> = manhole::Alloc::new(Mimalloc);
 
 fn main() {
     allocators::check(&allocators::Expected {
         name: "mimalloc 3.",
         purge: "mimalloc collect",
         counts: false,
+        sampled: true,
         beside_libc: true,
     });
 }

@@ -15,12 +15,14 @@ fn main() {
             name: "jemalloc 5.",
             purge: "jemalloc purge",
             counts: true,
+            sampled: false,
             beside_libc: false,
         }),
         Ok("mimalloc") => allocators::check(&allocators::Expected {
             name: "mimalloc 2.",
             purge: "mimalloc collect",
             counts: false,
+            sampled: false,
             beside_libc: false,
         }),
         _ => {

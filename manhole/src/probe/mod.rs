@@ -15,13 +15,14 @@ pub(crate) mod cores;
 pub(crate) mod cpu;
 pub(crate) mod env;
 pub(crate) mod fds;
-pub(crate) mod heap;
+pub(crate) mod heap_sums;
 pub(crate) mod identity;
 pub(crate) mod limits;
 pub(crate) mod maps;
 pub(crate) mod memory;
 mod procfs;
 mod sampling;
+
 pub(crate) mod stacks;
 pub(crate) mod threads;
 pub(crate) mod vitals;

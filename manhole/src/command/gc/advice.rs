@@ -37,7 +37,11 @@ pub(in crate::command) fn advice(
     }
     let much = held.free >= MUCH && share(held.free) >= u128::from(MUCH_PERCENT);
     let severity = if much { Severity::Warn } else { Severity::Ok };
-    Some((severity, format!("{says}: try gc run")))
+    let mut text = format!("{says}: try gc run");
+    if let Some(purgeable) = held.purgeable.filter(|bytes| *bytes < held.free / 10 * 9) {
+        text.push_str(&format!(", which gives back {}", units::bytes(purgeable)));
+    }
+    Some((severity, text))
 }
 
 #[cfg(test)]
@@ -71,6 +75,8 @@ mod tests {
         let free = "the allocator holds 2.93 GiB free: try gc run";
         check(3000, None, None, Some((Severity::Warn, free)));
         check(3000, Some(2900), Some(5), Some((Severity::Warn, free)));
+        let half = "the allocator holds 2.93 GiB free: try gc run, which gives back 1.46 GiB";
+        check(3000, Some(1500), None, Some((Severity::Warn, half)));
         let some = "the allocator holds 500 MiB free: try gc run";
         check(500, None, None, Some((Severity::Ok, some)));
         check(500, None, Some(3600), Some((Severity::Ok, some)));

@@ -5,7 +5,10 @@ pub(super) mod run;
 pub(super) mod stats;
 
 use super::{Command, Context, Run};
-use crate::{probe::heap::Totals, render::units};
+use crate::{
+    probe::{allocator::Look, heap_sums::Totals},
+    render::units,
+};
 
 /// Why an allocator has no name.
 pub(super) const UNKNOWN: &str =
@@ -19,6 +22,17 @@ pub(super) fn behind(totals: Option<&Totals>) -> String {
         Some(rate) => {
             let rate = units::bytes(rate);
             format!("behind manhole::Alloc (sampling on, 1 per {rate})")
+        }
+    }
+}
+
+/// The line of `main.rs` by which the sampling allocator is installed over the one that is there.
+fn install(look: &Look) -> &'static str {
+    // Whose allocations come from `malloc` has named no other.
+    match look.rust.is_some() && look.c.is_none() {
+        true => "#[global_allocator] static ALLOC: manhole::Alloc = manhole::Alloc::system();",
+        false => {
+            "#[global_allocator] static ALLOC: manhole::Alloc<A> = manhole::Alloc::new(A); for your A"
         }
     }
 }

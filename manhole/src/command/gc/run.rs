@@ -11,7 +11,7 @@ use crate::{
     },
     probe::{
         allocator::{Allocator, Allocators},
-        heap,
+        heap_sums,
         memory::Usage,
     },
     render::units,
@@ -30,7 +30,7 @@ pub(in crate::command) static COMMAND: Command = Command {
         args: &[],
         level: Level::Control,
         impact: Impact::Changes,
-        cost: "glibc's malloc_trim takes up to 1 s on a fragmented heap, threads that allocate wait; jemalloc and mimalloc some ms; plus what the reclaimers take",
+        cost: "about 1 s for each GiB that glibc or jemalloc give back from a fragmented heap, threads that allocate wait; plus what the reclaimers take",
         examples: &[Example::new(
             "gc run",
             "each step with its time and what it freed",
@@ -95,7 +95,7 @@ fn run(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
         at_unix_ns: unix_now_ns(),
         change,
     });
-    let live = heap::totals().map(|totals| totals.live_bytes);
+    let live = heap_sums::totals().map(|totals| totals.live_bytes);
     Ok(answer(&steps, change, live))
 }
 

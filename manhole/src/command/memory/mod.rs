@@ -22,7 +22,7 @@ use crate::{
     probe::{
         allocator::{Held, Look},
         cgroup::Cgroup,
-        heap::{self, Totals},
+        heap_sums::{self, Totals},
         memory::{Machine, Usage},
         vitals::{Extra, Sample, Vitals},
     },
@@ -131,7 +131,7 @@ fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         group: Cgroup::read(),
         machine: Machine::read(),
         look,
-        totals: heap::totals(),
+        totals: heap_sums::totals().map(Totals::with_error),
         last_run: reclaim::last_run(),
         unix_ns: unix_now_ns(),
         deep,

@@ -239,7 +239,7 @@ fn walked(facts: &mut Facts) {
 fn sample(facts: &mut Facts, live: u64) {
     facts.totals = Some(Totals {
         live_bytes: live,
-        variance: (live as f64 * 0.014).powi(2),
+        error_bytes: Some(live as f64 * 0.014),
         rate: 512 << 10,
         ..Totals::default()
     });

@@ -17,7 +17,7 @@ use super::{
     cgroup::{self, Mounts},
     clock::{monotonic_ns, process_cpu_ns},
     fds,
-    heap::{self, Rates, Recent, Totals},
+    heap_sums::{self, Rates, Recent, Totals},
     memory,
     threads::{self, Snapshot, Still},
 };
@@ -82,7 +82,7 @@ impl Sample {
             shared: usage.shared,
             swap: usage.swap,
             cgroup: group.memory,
-            heap: heap::totals().map(|totals| totals.live_bytes),
+            heap: heap_sums::totals().map(|totals| totals.live_bytes),
             cpu_ns: process_cpu_ns(),
             throttled_ns: group.throttled_ns,
             oom_kills: group.oom_kills,
@@ -125,7 +125,7 @@ impl Vitals {
     pub(crate) fn tick(&self, extra: Extra) {
         let sample = self.now(extra);
         self.with(|ring| ring.push(sample));
-        if let Some(totals) = heap::totals() {
+        if let Some(totals) = heap_sums::totals() {
             let mut recent = self.heap.lock().unwrap_or_else(PoisonError::into_inner);
             recent.note(monotonic_ns(), totals);
         }

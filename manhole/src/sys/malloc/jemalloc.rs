@@ -6,8 +6,9 @@
 //! nothing; it brings another procedural macro into the build; and it knows nothing of a library.
 //!
 //! `mallctl` takes a lock of jemalloc's that allocations do not take, and those of each arena for a
-//! moment when the figures are renewed: 30 us for all of [`Jemalloc::stats`] with eight arenas. A purge
-//! takes as long as the system calls do that give the pages back.
+//! moment when the figures are renewed: 0.2 ms for all of [`Jemalloc::stats`] with nine arenas, of which
+//! it makes four for each core. A purge takes as long as the system calls do that give the pages back:
+//! 1 s for each GiB where they are scattered.
 
 use super::Address;
 use nix::libc::{c_char, c_int, c_void};

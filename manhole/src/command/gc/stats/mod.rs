@@ -2,14 +2,14 @@
 
 mod rows;
 
-use super::{super::pace::paced, Command, Context, Run, advice::advice};
+use super::{super::pace::paced, Command, Context, Run, advice::advice, install};
 use crate::{
     app::reclaim::{self, LastRun},
     model::{Answer, ArgSpec, Args, Block, Example, Failure, Group, Impact, Level, Severity, Spec},
     probe::{
         allocator::{Held, Look},
         cgroup::Cgroup,
-        heap::{self, Rates, Totals},
+        heap_sums::{self, Rates, Totals},
         memory::Usage,
     },
     sys::unix_now_ns,
@@ -67,7 +67,7 @@ fn run(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
         true => paced(ctx, || Look::take(true))?,
         false => Look::take(false),
     };
-    let totals = heap::totals();
+    let totals = heap_sums::totals().map(Totals::with_error);
     let facts = Facts {
         look,
         usage: Usage::read().unwrap_or_default(),
@@ -94,6 +94,9 @@ fn answer(facts: &Facts) -> Answer {
         "reclaimer_names",
         facts.reclaimers.as_slice().into(),
     ));
+    if facts.totals.is_none() {
+        answer.note(format!("to know what is live: {}", install(&facts.look)));
+    }
     answer.next("gc run");
     answer
 }

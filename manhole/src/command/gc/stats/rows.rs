@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::reclaim::LastRun,
     model::{Cell, Fields},
-    probe::{allocator::Held, heap::Totals},
+    probe::{allocator::Held, heap_sums::Totals},
     render::units,
 };
 
@@ -46,11 +46,16 @@ fn sampled(fields: &mut Fields, facts: &Facts) {
             let error = totals
                 .error_percent()
                 .map(|error| format!(", +-{}", units::percent(error)));
-            format!(
+            let mut text = format!(
                 "in {} objects, sampled{}",
                 units::estimate(totals.live_objects),
                 error.unwrap_or_default()
-            )
+            );
+            if totals.dropped > 0 {
+                let dropped = units::count(totals.dropped);
+                text.push_str(&format!("; more by {dropped} samples that found no room"));
+            }
+            text
         },
     );
     fields.remarked("live_bytes", "live", live, remark);
@@ -170,8 +175,10 @@ fn free_remark(facts: &Facts, held: Option<Held>) -> String {
         },
         (None, Some(known)) => match known.price {
             Some(price) => format!("gc stats --deep measures it ({price})"),
-            None if facts.totals.is_none() => "this allocator does not count it".to_owned(),
-            None => String::new(),
+            None if known.figures.taken.is_some() => {
+                "it does not count it; known with manhole::Alloc over it".to_owned()
+            }
+            None => "this allocator does not count it".to_owned(),
         },
         (None, None) => String::new(),
     }

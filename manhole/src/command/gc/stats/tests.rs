@@ -46,7 +46,7 @@ fn sampled() -> Facts {
             live_objects: 3_604_112,
             allocated_bytes: 48 << 40,
             freed_bytes: (48 << 40) - 2365 * MIB,
-            variance: (33.0 * MIB as f64).powi(2),
+            error_bytes: Some(33.0 * MIB as f64),
             rate: 512 << 10,
             ..Totals::default()
         }),
@@ -89,6 +89,7 @@ free but held  -  gc stats --deep measures it (about 0.7 s on a fragmented heap 
 resident       3.00 GiB
 reclaimers     2  page cache, rules    (the application's on_reclaim)
 last gc run    never
+# to know what is live: #[global_allocator] static ALLOC: manhole::Alloc = manhole::Alloc::system();
 # next: gc run
 "
     );
@@ -130,7 +131,7 @@ fn jemallocs_books_are_read_without_being_asked_for() {
     facts.look.c = known("glibc 2.36 malloc", Figures::default(), Some(PRICE));
     let text = text(&facts);
     for line in [
-        "drops it. But the allocator holds 480 MiB free: try gc run.\n",
+        "drops it. But the allocator holds 480 MiB free: try gc run, which gives back 400 MiB.\n",
         "handed out           2.31 GiB           by the allocator's books, its own overhead included\n",
         "held                 2.80 GiB           of its pages, in memory\n",
         "free but held        480 MiB            in memory; 400 MiB of it in whole pages, which gc run gives back\n",
@@ -169,6 +170,19 @@ fn deep_tells_what_is_free_or_why_that_is_not_known() {
     );
     facts.look.rust = known("malloc of libtcmalloc.so.4", Figures::default(), None);
     assert!(text(&facts).contains("this allocator does not count it"));
+}
+
+#[test]
+fn what_could_not_be_sampled_is_said() {
+    let mut facts = sampled();
+    if let Some(totals) = &mut facts.totals {
+        totals.dropped = 1204;
+    }
+    let text = text(&facts);
+    assert!(
+        text.contains("+-1.4 %; more by 1,204 samples that found no room"),
+        "{text}"
+    );
 }
 
 #[test]

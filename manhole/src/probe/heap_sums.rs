@@ -1,6 +1,12 @@
-//! What the sampling allocator has counted, if it is installed.
+//! What the sampling allocator has counted in all, and how fast it counts.
+//!
+//! The sums cost nothing to read. How sure they are takes a look at each live sample, 10 ns each: 5 us
+//! for a heap of 256 MiB, at most 0.7 ms. Where `manhole::Alloc` is not the program's allocator there
+//! is nothing.
 
-/// Its counts, all estimates from samples, since the process started.
+use crate::alloc::read::{self, Amount};
+
+/// Sums since the process started, all estimates from samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Totals {
     /// Allocated and not freed, in bytes.
@@ -15,21 +21,64 @@ pub(crate) struct Totals {
     pub freed_bytes: u64,
     /// Freed.
     pub freed_objects: u64,
-    /// Of `live_bytes`, as an estimate; bytes squared.
-    pub variance: f64,
     /// Bytes per sample; 0: sampling is off.
     pub rate: u64,
-    /// Samples taken.
-    pub samples: u64,
-    /// Of these, still live.
-    pub live_samples: u64,
-    /// Samples lost for want of room.
+    /// Samples lost for want of room: they are in none of the sums.
     pub dropped: u64,
+    /// The standard error of `live_bytes`, in bytes; unknown until [`Totals::with_error`] looks.
+    pub error_bytes: Option<f64>,
 }
 
-/// The counts; `None` where the program does not use the sampling allocator.
+/// The sums; `None` where the program does not use the sampling allocator.
 pub(crate) fn totals() -> Option<Totals> {
-    None
+    read::totals().map(Totals::from)
+}
+
+impl From<read::Totals> for Totals {
+    fn from(totals: read::Totals) -> Self {
+        let live = totals.allocated.minus(totals.freed);
+        Self {
+            live_bytes: live.bytes,
+            live_objects: whole(live),
+            allocated_bytes: totals.allocated.bytes,
+            allocated_objects: whole(totals.allocated),
+            freed_bytes: totals.freed.bytes,
+            freed_objects: whole(totals.freed),
+            rate: totals.rate,
+            dropped: totals.dropped,
+            error_bytes: None,
+        }
+    }
+}
+
+/// Objects are counted in 1/65536.
+fn whole(amount: Amount) -> u64 {
+    amount.objects >> 16
+}
+
+impl Totals {
+    /// The same with its error, which takes a look at each live sample.
+    pub(crate) fn with_error(self) -> Self {
+        let mut variance = 0.0;
+        read::live(&mut |live| variance += variance_of(live.size, live.rate));
+        Self {
+            error_bytes: Some(variance.sqrt()),
+            ..self
+        }
+    }
+
+    /// The error in percent of what is live; `None` when it is unknown and when nothing is live.
+    pub(crate) fn error_percent(&self) -> Option<f64> {
+        let error = self.error_bytes.filter(|_| self.live_bytes > 0)?;
+        Some(error * 100.0 / self.live_bytes as f64)
+    }
+}
+
+/// What a sample contributes: nothing for an object so large that each like it is taken.
+fn variance_of(size: u64, rate: u64) -> f64 {
+    let weight = read::weight(size, rate);
+    let bytes = weight * size as f64;
+    (1.0 - 1.0 / weight) * bytes * bytes
 }
 
 /// How fast the program allocates and frees, as a mean over `span_ns`.
@@ -88,14 +137,6 @@ impl Recent {
     }
 }
 
-impl Totals {
-    /// The standard error of `live_bytes`, in percent of it; `None` when nothing is live.
-    pub(crate) fn error_percent(&self) -> Option<f64> {
-        (self.live_bytes > 0)
-            .then(|| self.variance.max(0.0).sqrt() * 100.0 / self.live_bytes as f64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,10 +185,45 @@ mod tests {
     fn the_error_is_a_share_of_what_is_live() {
         let totals = Totals {
             live_bytes: 1000,
-            variance: 196.0,
+            error_bytes: Some(14.0),
             ..Totals::default()
         };
         assert_eq!(totals.error_percent(), Some(1.4));
-        assert_eq!(Totals::default().error_percent(), None);
+        let check = |totals: Totals| assert_eq!(totals.error_percent(), None);
+        check(Totals::default());
+        check(Totals::default().with_error());
+    }
+
+    #[test]
+    fn small_objects_make_the_error_and_large_ones_are_exact() {
+        let check = |size: u64, expected: f64| {
+            let found = variance_of(size, 512 << 10).sqrt() / f64::from(512 << 10);
+            assert!((found - expected).abs() < 0.01, "{size}: {found}");
+        };
+        check(16, 1.0);
+        check(512 << 10, 0.96);
+        check(16 << 20, 0.0);
+        assert_eq!(variance_of(16, 1), 0.0, "each is sampled");
+    }
+
+    #[test]
+    fn objects_are_whole_and_less_than_nothing_is_nothing() {
+        let amount = |bytes, objects: u64| Amount {
+            bytes,
+            objects: objects << 16,
+        };
+        let totals = Totals::from(read::Totals {
+            allocated: amount(1000, 10),
+            freed: amount(400, 11),
+            peak_bytes: 0,
+            peak_age_ds: 0,
+            rate: 512 << 10,
+            samples: 3,
+            live_samples: 2,
+            dropped: 1,
+            stacks: 1,
+        });
+        assert_eq!((totals.live_bytes, totals.live_objects), (600, 0));
+        assert_eq!((totals.allocated_objects, totals.dropped), (10, 1));
     }
 }
