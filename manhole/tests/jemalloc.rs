@@ -32,8 +32,9 @@ fn main() {
     allocators::check(&allocators::Expected {
         name: "jemalloc 5.",
         purge: "jemalloc purge",
-        counts: true,
-        sampled: true,
+        counts: &["used_bytes", "held_bytes"],
+        unknown: &[],
+        deep: &[],
         beside_libc: true,
     });
 }

@@ -30,8 +30,9 @@ fn main() {
     allocators::check(&allocators::Expected {
         name: "mimalloc 3.",
         purge: "mimalloc collect",
-        counts: false,
-        sampled: true,
+        counts: &["taken_bytes"],
+        unknown: &["used_bytes", "held_bytes"],
+        deep: &[],
         beside_libc: true,
     });
 }

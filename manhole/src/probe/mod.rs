@@ -22,7 +22,6 @@ pub(crate) mod maps;
 pub(crate) mod memory;
 mod procfs;
 mod sampling;
-
 pub(crate) mod stacks;
 pub(crate) mod threads;
 pub(crate) mod vitals;

@@ -12,7 +12,7 @@ use crate::{
 
 /// Why an allocator has no name.
 pub(super) const UNKNOWN: &str =
-    "not one that is known here: manhole's features jemalloc and mimalloc know theirs";
+    "not one that is known here; manhole's features jemalloc and mimalloc know these";
 
 /// What stands between the program and its allocator; empty when that is nothing of ours.
 pub(super) fn behind(totals: Option<&Totals>) -> String {

@@ -20,7 +20,7 @@ use crate::{
         Show, Spec,
     },
     probe::{
-        allocator::{Held, Look},
+        allocator::{Held, Known, Look},
         cgroup::Cgroup,
         heap_sums::{self, Totals},
         memory::{Machine, Usage},
@@ -170,6 +170,7 @@ fn report(facts: &Facts) -> Answer {
     answer.push(Block::Table(table::table(facts)));
     answer.push(Block::Fields(fields(facts)));
     answer.push(Block::Fields(figures(facts)));
+    answer.push(Block::Fields(heap(facts)));
     if let Some(price) = price(facts) {
         answer.note(format!(
             "memory --deep asks the allocator what it holds free ({price})"
@@ -309,6 +310,41 @@ fn figures(facts: &Facts) -> Fields {
             .deep
             .as_ref()
             .map_or(Cell::Empty, |deep| Cell::Nanos(deep.took_ns)),
+    );
+    fields
+}
+
+/// The heap for programs: here what is not known has its place, too.
+fn heap(facts: &Facts) -> Fields {
+    let mut fields = Fields::under("heap");
+    let bytes = |value: Option<u64>| Cell::or_unknown(value, Cell::Bytes);
+    let name =
+        |known: Option<&Known>| Cell::or_unknown(known.map(|known| known.name.clone()), Cell::Text);
+    let (rust, c) = (facts.look.rust.as_ref(), facts.look.c.as_ref());
+    let figures = rust.map(|known| known.figures).unwrap_or_default();
+    let totals = facts.totals;
+    fields.field(
+        "live_bytes",
+        "",
+        bytes(totals.map(|totals| totals.live_bytes)),
+    );
+    let error = totals.and_then(|totals| totals.error_percent());
+    fields.field(
+        "live_error_percent",
+        "",
+        Cell::or_unknown(error, Cell::Percent),
+    );
+    fields.field("rest_bytes", "", bytes(facts.rest()));
+    fields.field("allocator", "", name(rust));
+    fields.field("c_allocator", "", name(c));
+    fields.field("used_bytes", "", bytes(figures.used));
+    fields.field("held_bytes", "", bytes(figures.resident));
+    let held = facts.held();
+    fields.field("free_bytes", "", bytes(held.map(|held| held.free)));
+    fields.field(
+        "purgeable_bytes",
+        "",
+        bytes(held.and_then(|held| held.purgeable)),
     );
     fields
 }

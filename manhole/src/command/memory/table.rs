@@ -3,7 +3,7 @@
 use super::{Deep, Facts, rest};
 use crate::{
     model::{Cell, Column, Table},
-    probe::vitals::Sample,
+    probe::{allocator::Known, vitals::Sample},
     render::units,
 };
 
@@ -104,9 +104,7 @@ fn heap(facts: &Facts) -> Vec<Line> {
 fn books(facts: &Facts) -> Vec<Line> {
     let mut lines = Vec::new();
     let look = &facts.look;
-    let used = |known: &Option<crate::probe::allocator::Known>| {
-        known.as_ref().and_then(|known| known.figures.used)
-    };
+    let used = |known: &Option<Known>| known.as_ref().and_then(|known| known.figures.used);
     if let Some(bytes) = used(&look.rust) {
         let line = Line::new(2, "allocator_used", "allocator, in use", Some(bytes), None);
         lines.push(line.remarked("by its books, swapped out or not"));

@@ -152,6 +152,33 @@ fn growth_without_a_date_counts_when_it_is_large() {
 }
 
 #[test]
+fn growth_that_is_not_in_rusts_heap_is_told_apart() {
+    let grown = |heap_mib: u64| {
+        move |facts: &mut Facts| {
+            facts.trends.resident = Some(Trend {
+                per_second: 1045.0 * MIB as f64 / 3600.0,
+                span_ns: 3_600_000_000_000,
+            });
+            sample(facts, 2300 * MIB);
+            if let Some((before, _)) = &mut facts.before {
+                before.heap = Some((2300 - heap_mib) * MIB);
+            }
+        }
+    };
+    let text = |how: &str| {
+        format!(
+            "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB; grows 1.02 GiB/h{how}: full in about 64 min."
+        )
+    };
+    check(grown(900), Severity::Warn, &text(""));
+    check(
+        grown(100),
+        Severity::Warn,
+        &text(", hardly any of it live in Rust"),
+    );
+}
+
+#[test]
 fn kills_pressure_and_swap_are_told() {
     let usual = "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB; ";
     let kills = |recent| {

@@ -127,7 +127,10 @@ fn growth(facts: &Facts) -> Option<(Severity, String)> {
         .trends
         .resident
         .filter(|trend| trend.matters(resident))?;
-    let text = format!("grows {}", rate(&trend));
+    let mut text = format!("grows {}", rate(&trend));
+    if elsewhere(facts) {
+        text.push_str(", hardly any of it live in Rust");
+    }
     let Some(full) = limit.and_then(|limit| trend.reaches(resident, limit)) else {
         let grown = trend.per_second * (trend.span_ns as f64 / 1e9);
         let fast = grown >= FAST_BYTES.max(resident as f64 * FAST);
@@ -139,6 +142,16 @@ fn growth(facts: &Facts) -> Option<(Severity, String)> {
         Severity::Warn
     };
     Some((severity, format!("{text}: full in about {}", about(full))))
+}
+
+/// Whether what grew is not in Rust's heap: at most a quarter of it, with both known.
+fn elsewhere(facts: &Facts) -> bool {
+    let grown = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+    let before = facts.before.map(|(sample, _)| sample);
+    let live = facts.totals.map(|totals| totals.live_bytes);
+    let all = grown(facts.usage.resident, before.and_then(|sample| sample.rss));
+    let live = grown(live, before.and_then(|sample| sample.heap));
+    all.zip(live).is_some_and(|(all, live)| live < all / 4)
 }
 
 /// By the hour, or by the minute when that is how long one looked.
