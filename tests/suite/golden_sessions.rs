@@ -11,7 +11,7 @@ use manhole_tests::{
 use std::fmt::Write;
 
 /// What people get wrong.
-const ERRORS: [&str; 29] = [
+const ERRORS: [&str; 34] = [
     "nope",
     "var",
     "gc",
@@ -28,6 +28,11 @@ const ERRORS: [&str; 29] = [
     "wall --thread ,",
     "block --rows few",
     "mutex --format svg",
+    "heap",
+    "heap --rows 0",
+    "heap leaks --min-age 0s",
+    "heap diff +1h",
+    "heap sampling much",
     "vars get",
     "vars get nope",
     "vars get shop.batch more",

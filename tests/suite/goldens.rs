@@ -32,7 +32,7 @@ enum Pin {
 }
 
 /// Commands that are asked with arguments, or of which less than the whole is pinned.
-const SPECIAL: [(&str, &[&str], Pin); 20] = [
+const SPECIAL: [(&str, &[&str], Pin); 21] = [
     ("triage", &["triage"], Pin::Frame(&[])),
     (
         "stacks",
@@ -54,6 +54,7 @@ const SPECIAL: [(&str, &[&str], Pin); 20] = [
         &["memory"],
         Pin::Frame(&["now", "resident", "anonymous", "files", "swap"]),
     ),
+    ("heap save", &["heap save before-deploy"], Pin::Whole),
     ("fds", &["fds", "fds --all"], Pin::Frame(&["count", "fd"])),
     (
         "gc stats",

@@ -168,13 +168,13 @@ impl Work {
         for (done, item) in plan.items.iter().enumerate() {
             self.progress.report(done as f64, Some(total), "commands");
             let record = match self.reason_to_skip() {
-                Some(problem) => record(item, 0, 0, Some(problem)),
+                Some(problem) => Some(record(item, 0, 0, Some(problem))),
                 None => self.one(item)?,
             };
-            self.records.push(record);
+            self.records.extend(record);
             if let Some(item) = self.unmade.take() {
                 let record = self.one(&item)?;
-                self.records.push(record);
+                self.records.extend(record);
             }
         }
         self.progress.clear();
@@ -193,7 +193,9 @@ impl Work {
         }
     }
 
-    fn one(&mut self, item: &Item) -> Result<Record, Trouble> {
+    /// What became of one command; `None` for what this process has nothing to say about, which is
+    /// nothing that is missing.
+    fn one(&mut self, item: &Item) -> Result<Option<Record>, Trouble> {
         let started = Instant::now();
         let patience = Patience {
             total: LATEST,
@@ -220,26 +222,35 @@ impl Work {
                 let size = output.len();
                 self.room -= size.min(self.room);
                 self.store.put(&item.file, output)?;
-                Ok(record(item, size, elapsed, None))
+                Ok(Some(record(item, size, elapsed, None)))
             }
             Err(CallError::Failed(failure)) if failure.code == Code::Truncated => {
                 let problem = format!("over the {} bytes that were left of --max-size", self.room);
-                Ok(record(item, 0, elapsed, Some(problem)))
+                Ok(Some(record(item, 0, elapsed, Some(problem))))
             }
             Err(CallError::Failed(failure)) if failure.code == Code::Cancelled => {
                 let problem = match interrupt::requested() {
                     true => CANCELLED.to_owned(),
                     false => format!("gave up after {} s", EACH.as_secs()),
                 };
-                Ok(record(item, 0, elapsed, Some(problem)))
+                Ok(Some(record(item, 0, elapsed, Some(problem))))
+            }
+            Err(CallError::Failed(failure))
+                if failure.code == Code::Unsupported
+                    && item
+                        .words
+                        .first()
+                        .is_some_and(|word| plan::is_of_heap(word)) =>
+            {
+                Ok(None)
             }
             Err(CallError::Failed(failure)) => {
                 let problem = format!("{}: {}", failure.code, failure.text);
-                Ok(record(item, 0, elapsed, Some(problem)))
+                Ok(Some(record(item, 0, elapsed, Some(problem))))
             }
             Err(CallError::Lost(trouble)) => {
                 self.reconnect();
-                Ok(record(item, 0, elapsed, Some(trouble.text)))
+                Ok(Some(record(item, 0, elapsed, Some(trouble.text))))
             }
         }
     }

@@ -33,8 +33,11 @@ const POINTLESS: [&str; 4] = ["help", "quit", "commands", "triage"];
 /// Profiles that are a part of another: of `wall`, which shows the same waits.
 const PARTS: [&str; 2] = ["block", "mutex"];
 
-/// The command whose text is made here from its data.
+/// The commands whose text is made here from their data.
+const MADE_HERE: [&str; 3] = [STACKS, HEAP, "heap leaks"];
 const STACKS: &str = "stacks";
+/// What not every process can answer: its allocator has to be one that samples.
+const HEAP: &str = "heap";
 
 /// The flag by which a command does without interrupting threads.
 const QUIET: &str = "no-signal";
@@ -101,13 +104,19 @@ fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
         impact: entry.impact.clone(),
         cost: entry.cost.clone(),
     };
-    if entry.name == STACKS {
-        // Threads are interrupted once, and their names may be known here only.
-        words.push("--json".to_owned());
+    if MADE_HERE.contains(&entry.name.as_str()) {
+        // Threads are interrupted once, and names may be known here only.
+        let words = [&words[..], &["--json".to_owned()]].concat();
         items.push(Item {
             text: Some(format!("{name}.txt")),
             ..item(format!("{name}.json"), &words)
         });
+        if entry.name != HEAP {
+            return;
+        }
+    } else if is_of_heap(&entry.name) {
+        // Its profile is that of the heap.
+        items.push(item(format!("{name}.txt"), &words));
         return;
     }
     if entry.gives_pprof() {
@@ -126,6 +135,11 @@ fn add(items: &mut Vec<Item>, entry: &Entry, level: &str) {
         words.push("--json".to_owned());
         items.push(item(format!("{name}.json"), &words));
     }
+}
+
+/// Whether a command is one of those about the heap.
+pub(super) fn is_of_heap(command: &str) -> bool {
+    command.split(' ').next() == Some(HEAP)
 }
 
 /// The same look as `stacks`, as a profile.

@@ -35,7 +35,7 @@ pub(crate) struct Wanted {
 /// Where a profile comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The answer to a command that samples: it is asked for data, so that what has no name in the
+    /// The answer to a command that samples, or to that of the heap: it is asked for data, so that what has no name in the
     /// process can get one here.
     Samples(Vec<String>),
     /// The answer to another command.
@@ -86,6 +86,9 @@ fn source(table: &[Entry], wanted: &Wanted) -> Source {
         && entry.gives_pprof()
     {
         let seconds = time.map(|time| format!("{}", time.as_secs_f64()) + "s");
+        if kind == stacks::HEAP {
+            return Source::Samples(heap(seconds));
+        }
         let words: Vec<String> = [kind.to_owned()].into_iter().chain(seconds).collect();
         return match stacks::SAMPLERS.contains(&kind) {
             true => Source::Samples(words),
@@ -96,6 +99,18 @@ fn source(table: &[Entry], wanted: &Wanted) -> Source {
     let seconds = time.map(|time| format!("?seconds={}", time.as_secs_f64().ceil()));
     let seconds = seconds.unwrap_or_default();
     Source::Path(format!("/debug/pprof/{}{seconds}", http::quoted(name)))
+}
+
+/// What is live, or what comes to it in a time.
+fn heap(seconds: Option<String>) -> Vec<String> {
+    match seconds {
+        None => vec![stacks::HEAP.to_owned()],
+        Some(seconds) => vec![
+            stacks::HEAP.to_owned(),
+            "diff".to_owned(),
+            format!("+{seconds}"),
+        ],
+    }
 }
 
 /// The same question, for a profile as a file.

@@ -1,4 +1,4 @@
-//! `stacks`, `cpu`, `wall`, `block` and `mutex`, with names from the binary on this host where the
+//! `stacks`, `cpu`, `wall`, `block`, `mutex` and `heap`, with names from the binary on this host where the
 //! process has only some.
 //!
 //! The console is asked once, for data: threads are not interrupted twice. What it could not or would
@@ -25,12 +25,21 @@ const FROM_HERE: &str = "from the binary on this host";
 /// The commands that sample: each answers with stacks and what was counted there.
 pub(crate) const SAMPLERS: [&str; 4] = ["cpu", "wall", "block", "mutex"];
 
-/// Whether `words` ask for stacks, or for samples, as people read them.
+/// The heap's command, and those that show it otherwise; the others below it have no stacks.
+pub(crate) const HEAP: &str = "heap";
+const VIEWS: [&str; 4] = ["leaks", "diff", "allocs", "peak"];
+const NO_VIEWS: [&str; 2] = ["save", "sampling"];
+
+/// Whether `words` ask for stacks, for samples, or for the heap, as people read them.
 pub(crate) fn is_meant(words: &[String]) -> bool {
     let Some((command, rest)) = words.split_first() else {
         return false;
     };
-    let known = command == "stacks" || SAMPLERS.contains(&command.as_str());
+    let below = rest.first().map_or("", String::as_str);
+    let known = match command.as_str() {
+        HEAP => !NO_VIEWS.contains(&below),
+        command => command == "stacks" || SAMPLERS.contains(&command),
+    };
     known && !rest.iter().any(|word| word == "--json") && is_for_people(rest)
 }
 
@@ -49,8 +58,11 @@ fn is_for_people(words: &[String]) -> bool {
 /// The same question, for data.
 pub(crate) fn question(words: &[String]) -> Vec<String> {
     let mut words = words.to_vec();
+    let command = words.first().map_or("", String::as_str);
+    let below = words.get(1).map_or("", String::as_str);
+    let name = 1 + usize::from(command == HEAP && VIEWS.contains(&below));
     // Behind a "--" it would be an argument.
-    words.insert(1, "--json".to_owned());
+    words.insert(name.min(words.len()), "--json".to_owned());
     words
 }
 
@@ -128,6 +140,14 @@ mod tests {
         check("cpu --json", false);
         check("threads", false);
         check("", false);
+        check("heap Cache::lookup", true);
+        check("heap diff 1h", true);
+        check("heap --format pprof", false);
+        check("heap save x", false);
+        let asked = |line: &str| question(&words(line)).join(" ");
+        assert_eq!(asked("heap x"), "heap --json x");
+        assert_eq!(asked("heap diff 1h"), "heap diff --json 1h");
+        assert_eq!(asked("heap"), "heap --json");
         assert_eq!(
             question(&words("stacks --full")),
             words("stacks --json --full")

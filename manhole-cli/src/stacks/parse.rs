@@ -1,6 +1,7 @@
-//! The answer to `stacks --json`, or to that of a sampler, read as hostile input.
+//! The answer to `stacks --json`, or to that of a sampler or the heap, read as hostile input.
 
 use manhole::client::{
+    heap::{self, Heap},
     names::Dump,
     samples::{self, Samples, Wish},
     stacks::{self, Asked, Provenance},
@@ -25,6 +26,8 @@ pub(crate) enum What {
     Stacks(Dump, Asked),
     /// Those that were met, with what was counted there.
     Samples(Box<Samples>, Wish),
+    /// Those that allocated, with what was counted there.
+    Heap(Box<Heap>, heap::Wish),
 }
 
 impl Found {
@@ -32,15 +35,17 @@ impl Found {
     pub(crate) fn parse(output: &[u8]) -> Option<Self> {
         let answer: Value = serde_json::from_slice(output).ok()?;
         let data = answer.get("data")?;
-        let what = match data.get("weights") {
-            None => What::Stacks(
+        let what = if data.get("weights").is_some() {
+            let (samples, wish) = samples::from_json(data).ok()?;
+            What::Samples(Box::new(samples), wish)
+        } else if data.get("counts").is_some() {
+            let (heap, wish) = heap::from_json(data).ok()?;
+            What::Heap(Box::new(heap), wish)
+        } else {
+            What::Stacks(
                 stacks::from_json(data).ok()?,
                 stacks::asked_from_json(data).ok()?,
-            ),
-            Some(_) => {
-                let (samples, wish) = samples::from_json(data).ok()?;
-                What::Samples(Box::new(samples), wish)
-            }
+            )
         };
         let process = answer.get("process")?;
         let text = |key: &str| process.get(key)?.as_str().map(str::to_owned);
@@ -62,13 +67,14 @@ impl Found {
 }
 
 impl Found {
-    /// The samples as a gzipped profile; `None` for stacks of one moment.
+    /// The samples or the heap as a gzipped profile; `None` for stacks of one moment.
     pub(crate) fn profile(&self) -> Option<Vec<u8>> {
-        let What::Samples(samples, wish) = &self.what else {
-            return None;
+        let profile = match &self.what {
+            What::Stacks(..) => return None,
+            What::Samples(samples, wish) => samples::profile(samples, wish),
+            What::Heap(found, wish) => heap::profile(found, wish),
         };
         let mut bytes = Vec::new();
-        let profile = samples::profile(samples, wish);
         samples::render(&profile, &mut |piece| bytes.extend_from_slice(piece));
         Some(bytes)
     }
@@ -80,6 +86,7 @@ impl What {
         match self {
             What::Stacks(dump, _) => dump,
             What::Samples(samples, _) => &samples.dump,
+            What::Heap(heap, _) => &heap.dump,
         }
     }
 
@@ -88,6 +95,7 @@ impl What {
         match self {
             What::Stacks(dump, _) => dump,
             What::Samples(samples, _) => &mut samples.dump,
+            What::Heap(heap, _) => &mut heap.dump,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 
 use manhole::client::{
-    End, Severity, samples,
+    End, Severity, heap, samples,
     stacks::{self, Answer, Block, TextStyle, Tone},
 };
 
@@ -45,6 +45,7 @@ fn shown(found: Found) -> Shown {
     let answer = match found.what {
         What::Stacks(dump, asked) => stacks::answer(dump, asked, found.source),
         What::Samples(samples, wish) => samples::answer(*samples, wish, found.source),
+        What::Heap(found_heap, wish) => heap::answer(*found_heap, wish, found.source),
     };
     let about = answer.about.as_deref().unwrap_or_default();
     let mut text = stacks::provenance_line(&found.provenance, about, true);

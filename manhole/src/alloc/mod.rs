@@ -3,7 +3,6 @@
 //! One of the places with `unsafe`, beside `sys`: the trait that Rust asks of allocators is. Layers: `mod.rs`
 //! passes calls on, `countdown` says which allocation is looked at, `hook` what happens then, `tables` and
 //! what they are made of keep it, `read` shows it.
-#![allow(dead_code)] // until there are commands that read it
 
 mod atomics {
     //! For which a test has others.

@@ -66,9 +66,8 @@ pub(crate) struct Counts<'a> {
     pub freed: Amount,
     /// What was live here when the process had most.
     pub peak: Amount,
-    /// Samples that were taken here, and how many of them were freed.
+    /// Samples that were taken here.
     pub samples: u64,
-    pub freed_samples: u64,
 }
 
 /// A sample that was not freed yet.
@@ -127,7 +126,6 @@ pub(crate) fn stacks(each: &mut dyn FnMut(Counts<'_>)) {
             freed,
             peak: tables::at_mark(record),
             samples: record.counts.samples.load(Ordering::Relaxed),
-            freed_samples: record.counts.freed_samples.load(Ordering::Relaxed),
         });
     });
 }

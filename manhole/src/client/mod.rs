@@ -84,6 +84,15 @@ pub mod samples {
     };
 }
 
+/// The heap as data, likewise.
+#[doc(hidden)]
+pub mod heap {
+    pub use crate::{
+        fold::heap::{answer, profile},
+        model::heap::{Heap, Wish, from_json},
+    };
+}
+
 /// Reduces a name that a process chose to letters, digits, `.`, `_` and `-`, at most 64 of them and
 /// not starting with a dot: fit for a file name and for any terminal.
 pub fn safe_name(name: &str) -> String {

@@ -274,7 +274,7 @@ fn run(call: &Call, ctx: &Context, reply: &mut Reply<'_>) -> Result<(), Failure>
             Run::Answer(function) | Run::Kernel(function) => {
                 reply.answer(function(ctx, &call.args)?)
             }
-            Run::Stream(function) => function(ctx, &call.args, reply),
+            Run::Both(_, function) | Run::Stream(function) => function(ctx, &call.args, reply),
         },
         Target::Application(command) => super::application::run(command, ctx, &call.args, reply),
     }

@@ -16,6 +16,7 @@ mod dispatch;
 mod env;
 mod fds;
 mod gc;
+mod heap;
 mod help;
 mod info;
 mod kernel;
@@ -72,7 +73,7 @@ pub(crate) struct Command {
     pub run: Run,
 }
 
-/// What a command does, in one of three shapes.
+/// What a command does, in one of four shapes.
 #[derive(Clone, Copy)]
 pub(crate) enum Run {
     /// Finds something out and returns it; nearly every command.
@@ -80,6 +81,11 @@ pub(crate) enum Run {
     /// The same, but the kernel may not answer it while a thread of the host is stuck with the lock of
     /// the memory map.
     Kernel(fn(&Context, &Args) -> Result<Answer, Failure>),
+    /// The same, and it writes files where an argument asks for one.
+    Both(
+        fn(&Context, &Args) -> Result<Answer, Failure>,
+        fn(&Context, &Args, &mut Reply<'_>) -> Result<(), Failure>,
+    ),
     /// Writes as it goes: long ones, tails, files.
     Stream(fn(&Context, &Args, &mut Reply<'_>) -> Result<(), Failure>),
 }

@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub routes: Routes,
     /// 24 hours of vital signs.
     pub vitals: crate::probe::vitals::Vitals,
+    /// Earlier looks at the heap, for comparison.
+    pub heap: crate::probe::heap::baselines::Baselines,
     /// Earlier looks at the descriptors, for comparison.
     pub fds: super::fds::Past,
     /// How threads are asked for their stacks.
@@ -144,6 +146,7 @@ impl State {
             kernel: KernelCalls::default(),
             routes: Routes::default(),
             vitals: crate::probe::vitals::Vitals::new(),
+            heap: crate::probe::heap::baselines::Baselines::default(),
             fds: super::fds::Past::default(),
             stacks: super::stacks::Setting::default(),
             euid: AtomicU32::new(nix::unistd::geteuid().as_raw()),

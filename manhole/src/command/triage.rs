@@ -43,6 +43,8 @@ fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
             Ok(Some(finding)) => findings.push(finding),
             Ok(None) => {}
             Err(failure) if failure.code == Code::Cancelled => return Err(failure),
+            // What this process does not have is nothing that is wrong with it.
+            Err(failure) if failure.code == Code::Unsupported => {}
             // The text begins with the command's name.
             Err(failure) => silent.push(failure.text),
         }
@@ -51,7 +53,8 @@ fn answer(ctx: &Context, _: &Args) -> Result<Answer, Failure> {
 }
 
 fn ask(command: &Command, ctx: &Context) -> Result<Option<Finding>, Failure> {
-    let (Run::Answer(function) | Run::Kernel(function)) = command.run else {
+    let (Run::Answer(function) | Run::Kernel(function) | Run::Both(function, _)) = command.run
+    else {
         return Ok(None);
     };
     // The threads are asked for their stacks once, by `stacks`.

@@ -5,7 +5,7 @@ use crate::{
     app::messages,
     command::{Entry, State},
     model::{Caller, Dialect, Failure},
-    probe::vitals::Extra,
+    probe::{heap::PROCESS, vitals::Extra},
     rt::Stream,
     session::{self, Connection},
     sys,
@@ -54,6 +54,7 @@ impl Hooks for Console {
         if before != Status::Listening {
             tick::walk_allocations();
             self.state.vitals.tick(Extra::default());
+            let _ = self.state.heap.tick(&PROCESS);
         }
         if late && let Some(path) = bound.path() {
             messages::note(island::invitation(path, &self.state));

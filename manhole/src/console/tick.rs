@@ -1,11 +1,11 @@
-//! What is done every 30 s: vital signs, rates, and words that nobody was there to take.
+//! What is done every 30 s: vital signs, looks at the heap, rates, and words that nobody was there to take.
 
 use super::rights;
 use crate::{
     alloc,
     app::{messages, vars},
     command::State,
-    probe::{stacks::live, vitals::Extra},
+    probe::{heap::PROCESS, stacks::live, vitals::Extra},
     sys,
 };
 
@@ -15,6 +15,8 @@ const STDERR: i32 = 2;
 /// Costs about 0.1 ms, and 4 us for each thread of the process.
 pub(super) fn tick(state: &State) {
     state.vitals.tick(Extra::default());
+    // Where there is no memory for a look there is none to compare with.
+    let _ = state.heap.tick(&PROCESS);
     vars::tick();
     walk_allocations();
     rights::refuse_if_foreign();

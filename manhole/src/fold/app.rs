@@ -10,8 +10,17 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Never the application's, wherever they were compiled: Rust's own, and this one.
-const NEVER: [&str; 6] = ["std", "core", "alloc", "proc_macro", "test", "manhole"];
+/// Never the application's, wherever they were compiled: Rust's own, what the compiler puts into a program
+/// that has an allocator of its own, and this one.
+const NEVER: [&str; 7] = [
+    "std",
+    "core",
+    "alloc",
+    "proc_macro",
+    "test",
+    "__rustc",
+    "manhole",
+];
 
 /// The application's crates.
 #[derive(Debug, Default)]
@@ -151,6 +160,7 @@ mod tests {
             ("std::rt::start", std),
             ("core::ops::call", "/srv/shop/core/src/lib.rs"),
             ("manhole::install", "/srv/manhole/src/lib.rs"),
+            ("__rustc::__rust_alloc", "/srv/shop/src/main.rs"),
             (
                 "proto::read",
                 "/srv/shop/target/release/build/proto-1f/out/api.rs",

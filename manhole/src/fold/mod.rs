@@ -10,6 +10,7 @@ mod filter;
 mod frames;
 mod full;
 mod groups;
+pub(crate) mod heap;
 mod hidden;
 mod idle;
 mod lines;

@@ -5,7 +5,12 @@
 //! `render::json` writes the same cells in base units. So the two cannot drift apart, and a command
 //! never formats a number itself.
 
-use super::{samples::Samples, stack::Stacks, wish::Wish};
+use super::{
+    heap::{self, Heap},
+    samples::Samples,
+    stack::Stacks,
+    wish::Wish,
+};
 use serde_json::Value;
 
 /// How bad a verdict is.
@@ -277,6 +282,8 @@ pub enum Block {
     Stacks(Box<Stacks>),
     /// What a profile was made of, for programs.
     Samples(Box<(Samples, Wish)>),
+    /// What the allocator counted, for programs.
+    Heap(Box<(Heap, heap::Wish)>),
 }
 
 /// What a command found out.

@@ -9,6 +9,7 @@ mod args;
 mod caller;
 mod failure;
 pub(crate) mod glob;
+pub mod heap;
 pub(crate) mod labels;
 mod level;
 pub(crate) mod order;
@@ -20,7 +21,7 @@ pub mod wish;
 
 pub use answer::{Answer, Block, Cell, Column, Fields, Severity, Show, Table, Verdict};
 pub use args::{ArgValue, Args};
-pub(crate) use args::{check, parse_duration};
+pub(crate) use args::{check, parse_bytes, parse_duration};
 pub use caller::{Caller, Dialect};
 pub use failure::{Code, Failure};
 pub use level::{Impact, Level};

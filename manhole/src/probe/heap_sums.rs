@@ -75,7 +75,7 @@ impl Totals {
 }
 
 /// What a sample contributes: nothing for an object so large that each like it is taken.
-fn variance_of(size: u64, rate: u64) -> f64 {
+pub(super) fn variance_of(size: u64, rate: u64) -> f64 {
     let weight = read::weight(size, rate);
     let bytes = weight * size as f64;
     (1.0 - 1.0 / weight) * bytes * bytes

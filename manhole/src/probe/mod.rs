@@ -15,6 +15,7 @@ pub(crate) mod cores;
 pub(crate) mod cpu;
 pub(crate) mod env;
 pub(crate) mod fds;
+pub(crate) mod heap;
 pub(crate) mod heap_sums;
 pub(crate) mod identity;
 pub(crate) mod limits;

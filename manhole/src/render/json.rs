@@ -8,7 +8,7 @@ use super::{
     stacks, units,
 };
 use crate::model::{
-    Answer, Block, Cell, Code, Failure, Fields, Show, Table, Verdict, order, samples,
+    Answer, Block, Cell, Code, Failure, Fields, Show, Table, Verdict, heap, order, samples,
 };
 use serde::{
     Serialize, Serializer,
@@ -188,6 +188,12 @@ impl<'a> Data<'a> {
                 Block::Samples(found) => {
                     let (samples, wish) = &**found;
                     for (key, value) in samples::to_json(samples, wish) {
+                        set(&mut members, key, Member::Json(Cow::Owned(value)));
+                    }
+                }
+                Block::Heap(found) => {
+                    let (heap, wish) = &**found;
+                    for (key, value) in heap::to_json(heap, wish) {
                         set(&mut members, key, Member::Json(Cow::Owned(value)));
                     }
                 }

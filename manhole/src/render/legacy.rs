@@ -47,6 +47,31 @@ pub fn counts(
     Ok(())
 }
 
+/// The heap: objects and bytes that are live and, in brackets, that were ever allocated, of each stack;
+/// most live bytes first. What reads this scales by the period behind `heap/`, half of it: 2 says that the
+/// values are scaled already.
+///
+/// # Errors
+/// As `out`.
+pub fn heap(profile: &Profile, out: &mut dyn Out) -> Result<(), Failure> {
+    let sums = sums(profile, 3);
+    let head = |values: &[i64]| {
+        let [live, live_bytes, all, all_bytes] = [2, 3, 0, 1].map(|at| value(values, at));
+        format!("{live}: {live_bytes} [{all}: {all_bytes}] @")
+    };
+    let total = |at: usize| sums.iter().map(|(_, values)| value(values, at)).sum();
+    let totals: [i64; 4] = [0, 1, 2, 3].map(total);
+    out.put(&format!("heap profile: {} heap/2\n", head(&totals)))?;
+    for (frames, values) in &sums {
+        stack(profile, frames, &head(values), out)?;
+    }
+    let comments = profile.comments.iter();
+    comments.into_iter().try_for_each(|text| {
+        let text = escape::one_line(text);
+        out.put(&format!("# {text}\n"))
+    })
+}
+
 /// Equal stacks added up, the greatest by the value at `index` first.
 fn sums(profile: &Profile, index: usize) -> Vec<(&[u32], Vec<i64>)> {
     let mut sums: BTreeMap<&[u32], Vec<i64>> = BTreeMap::new();

@@ -119,7 +119,11 @@ fn block(block: &Block, out: &mut dyn Out) -> Result<(), Failure> {
             out.put(&row.text)?;
             out.put("\n")
         }),
-        Block::Table(_) | Block::Fields(_) | Block::Data(..) | Block::Samples(_) => Ok(()),
+        Block::Table(_)
+        | Block::Fields(_)
+        | Block::Data(..)
+        | Block::Samples(_)
+        | Block::Heap(_) => Ok(()),
     }
 }
 

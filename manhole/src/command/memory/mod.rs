@@ -58,7 +58,7 @@ pub(super) static COMMAND: Command = Command {
         see_also: "gc stats (the allocator's side), cgroup (limits and pressure), maps (mappings by kind)",
     },
     triage: true,
-    endpoints: &[super::profiles::HEAP, super::profiles::ALLOCS],
+    endpoints: &[],
     run: Run::Kernel(answer),
 };
 

@@ -9,7 +9,6 @@ use crate::{
         samples::Samples,
         wish::{Kind, Wish},
     },
-    names,
     render::{collapsed, escape, pprof},
 };
 
@@ -38,7 +37,7 @@ pub(super) fn collapsed(
 ) -> Result<(), Failure> {
     let mut profile = fold::profile::profile(samples, wish);
     if !wish.full_names {
-        profile.frames.iter_mut().for_each(shorten);
+        profile.frames.iter_mut().for_each(fold::profile::shorten);
     }
     let value = match wish.kind {
         Kind::Cpu | Kind::Wall => 0,
@@ -50,14 +49,4 @@ pub(super) fn collapsed(
             out.put("\n")
         })
     })
-}
-
-/// Without generic arguments.
-fn shorten(frame: &mut crate::model::stack::Frame) {
-    let functions = frame.functions.iter().cloned();
-    let short = functions.map(|function| crate::model::stack::Function {
-        name: names::short(&function.name, true),
-        ..function
-    });
-    frame.functions = short.collect();
 }

@@ -7,7 +7,7 @@ mod ask;
 mod custom;
 mod file;
 mod http;
-mod nothing;
+pub(super) mod nothing;
 mod run;
 mod symbol;
 
@@ -202,20 +202,6 @@ const fn empty(path: &'static str, about: &'static str, run: Serve) -> Endpoint 
 }
 
 type Serve = fn(&super::Context, &super::Query, &mut super::Reply<'_>) -> Result<(), Failure>;
-
-/// Memory of live objects.
-pub(super) const HEAP: Endpoint = empty(
-    "/debug/pprof/heap",
-    "memory of live objects: not measured here, a valid empty profile",
-    nothing::heap,
-);
-
-/// All past allocations.
-pub(super) const ALLOCS: Endpoint = empty(
-    "/debug/pprof/allocs",
-    "all past allocations: not measured here, a valid empty profile",
-    nothing::allocs,
-);
 
 /// Who made threads.
 pub(super) const THREADCREATE: Endpoint = empty(

@@ -13,13 +13,16 @@ use std::time::Duration;
 /// Between two samples of an allocator that took some, in bytes: what Go's would.
 const HEAP_PERIOD: i64 = 512 << 10;
 
+/// What is said where a collection is asked for.
+pub(in crate::command) const NO_GC: &str =
+    "gc does nothing here: in-use figures need no collection";
+
 /// `/debug/pprof/heap`.
-pub(super) fn heap(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Served {
+pub(in crate::command) fn heap(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Served {
     // The last type is what viewers show first.
     let mut profile = memory(None);
     if query.first("gc").is_some() {
-        let said = "gc does nothing here: in-use figures need no collection";
-        profile.comments.push(said.to_owned());
+        profile.comments.push(NO_GC.to_owned());
     }
     empty(
         profile,
@@ -32,7 +35,7 @@ pub(super) fn heap(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Serve
 }
 
 /// `/debug/pprof/allocs`.
-pub(super) fn allocs(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Served {
+pub(in crate::command) fn allocs(ctx: &Context, query: &Query, reply: &mut Reply<'_>) -> Served {
     let profile = memory(Some("alloc_space"));
     empty(
         profile,

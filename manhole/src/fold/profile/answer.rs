@@ -62,7 +62,10 @@ fn fill(answer: &mut Answer, samples: &Samples, wish: &Wish) {
     }
     if !walk.stacks.is_empty() {
         answer.push(Block::Table(match wish.tree {
-            true => tree::table(&walk, &scale, most),
+            true => {
+                let amount = |ns| scale.amount(ns);
+                tree::table(&walk, tables::tree(&scale, &amount), most)
+            }
             false => top::table(&walk, &scale, most),
         }));
     }

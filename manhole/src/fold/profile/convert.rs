@@ -6,11 +6,14 @@ use super::{
     entries::{self, Entry, is_of_waits},
     walk::placeholder,
 };
-use crate::model::{
-    profile::{Label, LabelValue, Profile, Sample, ValueType},
-    samples::{Place, Report, Samples, Weight},
-    stack::{Dump, Frame, Function, Module},
-    wish::{Kind, Wish},
+use crate::{
+    model::{
+        profile::{Label, LabelValue, Profile, Sample, ValueType},
+        samples::{Place, Report, Samples, Weight},
+        stack::{Dump, Frame, Function, Module},
+        wish::{Kind, Wish},
+    },
+    names,
 };
 use std::collections::BTreeMap;
 
@@ -89,6 +92,16 @@ pub(crate) fn of_counts(dump: &Dump, counts: &[u64], name: &'static str) -> Prof
     }
 }
 
+/// Leaves generic arguments out of the names of `frame`.
+pub(crate) fn shorten(frame: &mut Frame) {
+    let functions = frame.functions.iter().cloned();
+    let short = functions.map(|function| Function {
+        name: names::short(&function.name, true),
+        ..function
+    });
+    frame.functions = short.collect();
+}
+
 fn types(kind: Kind, report: &Report) -> (Vec<ValueType>, ValueType, i64) {
     let period = 1_000_000_000 / i64::from(report.hz.max(1));
     let samples = ValueType::new("samples", "count");
@@ -104,7 +117,7 @@ fn types(kind: Kind, report: &Report) -> (Vec<ValueType>, ValueType, i64) {
 }
 
 /// Gathers the frames and modules that occur.
-struct Maker<'a> {
+pub(in crate::fold) struct Maker<'a> {
     dump: &'a Dump,
     frames: Vec<Frame>,
     places: BTreeMap<(u64, Option<u32>), u32>,
@@ -113,12 +126,12 @@ struct Maker<'a> {
     modules: Vec<Module>,
     /// Where modules of the dump went.
     moved: BTreeMap<u32, u32>,
-    samples: Vec<Sample>,
+    pub(in crate::fold) samples: Vec<Sample>,
 }
 
 impl<'a> Maker<'a> {
     /// The program itself comes first: viewers call the profile after it.
-    fn new(dump: &'a Dump) -> Self {
+    pub(in crate::fold) fn new(dump: &'a Dump) -> Self {
         let mut maker = Self {
             dump,
             frames: Vec::new(),
@@ -170,7 +183,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn frame(&mut self, frame: &Frame) -> u32 {
+    pub(in crate::fold) fn frame(&mut self, frame: &Frame) -> u32 {
         let key = (frame.address, frame.module);
         if let Some(place) = self.places.get(&key) {
             return *place;
@@ -184,7 +197,7 @@ impl<'a> Maker<'a> {
         place
     }
 
-    fn placeholder(&mut self, name: &'static str) -> u32 {
+    pub(in crate::fold) fn placeholder(&mut self, name: &'static str) -> u32 {
         if let Some(place) = self.placeholders.get(name) {
             return *place;
         }
@@ -218,7 +231,7 @@ impl<'a> Maker<'a> {
         Some(place)
     }
 
-    fn done(self) -> Profile {
+    pub(in crate::fold) fn done(self) -> Profile {
         Profile {
             modules: self.modules,
             frames: self.frames,

@@ -11,7 +11,7 @@ use crate::model::{
 
 /// What a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Class {
+pub(in crate::fold) enum Class {
     /// On a core, or ready for one.
     Running,
     /// Waits for a lock.

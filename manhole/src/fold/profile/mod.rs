@@ -4,21 +4,21 @@
 
 mod answer;
 mod code;
-mod convert;
+pub(super) mod convert;
 mod difference;
-mod doing;
+pub(super) mod doing;
 mod entries;
 mod remarks;
-mod tables;
+pub(super) mod tables;
 mod top;
-mod tree;
+pub(super) mod tree;
 mod verdict;
-mod walk;
+pub(super) mod walk;
 
 pub(crate) use answer::about;
 pub use answer::answer;
 pub use convert::profile;
-pub(crate) use convert::{of_counts, of_threads};
+pub(crate) use convert::{of_counts, of_threads, shorten};
 pub(crate) use difference::difference;
 
 #[cfg(test)]

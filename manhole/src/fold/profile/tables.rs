@@ -1,7 +1,7 @@
 //! What the tables of a profile share: how much is written as cores, threads or time; and what threads
 //! do, class by class.
 
-use super::{doing::Class, walk::Walk};
+use super::{doing::Class, tree::Style, walk::Walk};
 use crate::{
     model::{Cell, Column, Table, wish::Kind},
     render::units,
@@ -53,8 +53,22 @@ impl Scale {
     }
 }
 
+/// How a tree of times is written.
+pub(super) fn tree<'s>(scale: &Scale, amount: &'s dyn Fn(u64) -> Cell) -> Style<'s> {
+    Style {
+        title: match scale.kind {
+            Kind::Wall => "TREE   each function below the one that called it; without idle threads",
+            _ => "TREE   each function below the one that called it",
+        },
+        column: scale.column(),
+        amount,
+        raw: (Column::json("ns"), Cell::Nanos),
+        total: scale.total_ns,
+    }
+}
+
 /// The line below a table that has `all` rows of which it shows `shown`.
-pub(super) fn more(all: usize, shown: usize) -> String {
+pub(in crate::fold) fn more(all: usize, shown: usize) -> String {
     match all.saturating_sub(shown) {
         0 => String::new(),
         more => format!("... {} more: --rows all", units::count(more as u64)),

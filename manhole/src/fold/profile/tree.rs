@@ -1,12 +1,9 @@
 //! Who calls whom, from the root: stacks with a common beginning are one branch. Small branches are
 //! cut, and functions of others that only lead on are counted, or nobody could read it.
 
-use super::{
-    tables::Scale,
-    walk::{Stack, Walk},
-};
+use super::walk::{Stack, Walk};
 use crate::{
-    model::{Cell, Column, Table, order, wish::Kind},
+    model::{Cell, Column, Table, order},
     render::units,
 };
 use std::cmp::Reverse;
@@ -36,13 +33,36 @@ struct Line {
     place: String,
 }
 
+/// How the numbers of a tree are written.
+pub(in crate::fold) struct Style<'s> {
+    /// What stands above the headings.
+    pub title: &'static str,
+    /// The column that says how much.
+    pub column: Column,
+    /// Its cell.
+    pub amount: &'s dyn Fn(u64) -> Cell,
+    /// The column that says the same to programs, and its cell.
+    pub raw: (Column, fn(u64) -> Cell),
+    /// All there is.
+    pub total: u64,
+}
+
+impl Style<'_> {
+    fn share(&self, ns: u64) -> f64 {
+        match self.total {
+            0 => 0.0,
+            total => ns as f64 * 100.0 / total as f64,
+        }
+    }
+}
+
 /// The tree in at most `most` lines.
-pub(super) fn table(walk: &Walk<'_>, scale: &Scale, most: usize) -> Table {
+pub(in crate::fold) fn table(walk: &Walk<'_>, style: Style<'_>, most: usize) -> Table {
     let mut paths: Vec<&Stack> = walk.busy().collect();
     order::sort_by(&mut paths, |a, b| {
         a.functions.iter().rev().cmp(b.functions.iter().rev())
     });
-    let least = (scale.total_ns as f64 * LEAST_PERCENT / 100.0) as u64;
+    let least = (style.total as f64 * LEAST_PERCENT / 100.0) as u64;
     let mut has_cut = false;
     let roots = grow(&paths, 0, least.max(1), &mut has_cut);
     let mut lines = shown(&roots, walk, 0);
@@ -52,27 +72,24 @@ pub(super) fn table(walk: &Walk<'_>, scale: &Scale, most: usize) -> Table {
         let mut sizes: Vec<u64> = lines.iter().map(|line| line.ns).collect();
         order::sort_by_key(&mut sizes, |ns| Reverse(*ns));
         let bound = sizes.get(most).map_or(0, |ns| ns + 1);
-        (cut, has_cut) = (scale.share(bound), true);
+        (cut, has_cut) = (style.share(bound), true);
         lines = shown(&roots, walk, bound);
     }
+    let (raw, raw_cell) = style.raw.clone();
     let columns = [
-        scale.column(),
+        style.column.clone(),
         Column::new("percent", "%"),
-        Column::json("ns"),
+        raw,
         Column::json("depth"),
         Column::new("function", "function"),
         Column::new("place", ""),
     ];
-    let title = match scale.kind {
-        Kind::Wall => "TREE   each function below the one that called it; without idle threads",
-        _ => "TREE   each function below the one that called it",
-    };
-    let mut table = Table::new("tree", columns).titled(title);
+    let mut table = Table::new("tree", columns).titled(style.title);
     for line in lines {
         table.row([
-            scale.amount(line.ns),
-            Cell::Percent(scale.share(line.ns)),
-            Cell::Nanos(line.ns),
+            (style.amount)(line.ns),
+            Cell::Percent(style.share(line.ns)),
+            raw_cell(line.ns),
             Cell::Id(line.depth as u64),
             Cell::Text(format!("{:1$}{2}", "", 2 * line.depth, line.text)),
             match line.place.is_empty() {

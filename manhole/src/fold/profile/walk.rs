@@ -24,7 +24,7 @@ use std::{
 
 /// The stacks, and the functions in them.
 #[derive(Default)]
-pub(super) struct Walk<'a> {
+pub(in crate::fold) struct Walk<'a> {
     pub functions: Vec<Function<'a>>,
     pub stacks: Vec<Stack>,
     /// Names of threads by their ids, and roles where they have one: the one that most time goes to.
@@ -41,7 +41,7 @@ pub(super) struct Walk<'a> {
 }
 
 /// A function, all its copies and instances together.
-pub(super) struct Function<'a> {
+pub(in crate::fold) struct Function<'a> {
     /// As it is to be printed.
     pub name: String,
     /// Whether it is the application's.
@@ -55,7 +55,7 @@ pub(super) struct Function<'a> {
 }
 
 /// A stack of a thread.
-pub(super) struct Stack {
+pub(in crate::fold) struct Stack {
     /// Numbers of its functions, leaf first, without what only serves a wait and the thread's start.
     pub functions: Rc<[u32]>,
     pub site: Site,
@@ -71,7 +71,7 @@ pub(super) struct Stack {
 
 /// Where in the application a stack is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Site {
+pub(in crate::fold) enum Site {
     /// In this function.
     Function(u32),
     /// Probably in what was inlined here; with a remark that says so.
@@ -82,7 +82,7 @@ pub(super) enum Site {
 
 impl<'a> Walk<'a> {
     /// Walks what `wish` asks for.
-    pub(super) fn of(samples: &'a Samples, wish: &Wish) -> Self {
+    pub(in crate::fold) fn of(samples: &'a Samples, wish: &Wish) -> Self {
         let mut walk = Self::default();
         let main = samples.dump.threads.iter().find(|thread| thread.main);
         let process = main.map_or("", |main| main.name.as_str());
@@ -108,22 +108,16 @@ impl<'a> Walk<'a> {
         self.ns = self.ns.saturating_add(weight.ns);
         let names = self.called.entry(thread.stack.tid).or_default();
         *names.entry(called_in(thread, process)).or_default() += weight.ns.max(1);
-        let named = |walk: &mut Self, items: &[Item<'a>]| -> Vec<u32> {
-            let number = |item| walk.number(item, weight.ns, &samples.dump.modules, full_names);
-            items.iter().map(number).collect()
-        };
         let instead = match thread.items.is_empty() {
             true => placeholder(weight.place).or(placeholder(Place::NoStack)),
             false => placeholder(weight.place),
         };
+        let items = worth_reading(thread);
+        let modules = &samples.dump.modules;
         let (functions, site) = match instead {
-            Some(name) => (vec![self.named(name.to_owned())], Site::Elsewhere),
-            None => {
-                let items = worth_reading(thread);
-                (named(self, items), self.site(thread, &named))
-            }
+            Some(name) => self.instead(name),
+            None => self.locate(thread, items, weight.ns, modules, full_names),
         };
-        let functions = self.shared(functions);
         self.stacks.push(Stack {
             functions,
             site,
@@ -134,6 +128,31 @@ impl<'a> Walk<'a> {
             waits: weight.waits,
             ns: weight.ns,
         });
+    }
+
+    /// A stack of which nothing is known but what stands in its place.
+    pub(in crate::fold) fn instead(&mut self, name: &str) -> (Rc<[u32]>, Site) {
+        let function = self.named(name.to_owned());
+        (self.shared(vec![function]), Site::Elsewhere)
+    }
+
+    /// The functions of `items`, which are those of `thread` or a part of them, and where in the
+    /// application it is; `ns` were met there.
+    pub(in crate::fold) fn locate(
+        &mut self,
+        thread: &Thread<'a>,
+        items: &[Item<'a>],
+        ns: u64,
+        modules: &[stack::Module],
+        full_names: bool,
+    ) -> (Rc<[u32]>, Site) {
+        let named = |walk: &mut Self, items: &[Item<'a>]| -> Vec<u32> {
+            let number = |item| walk.number(item, ns, modules, full_names);
+            items.iter().map(number).collect()
+        };
+        let functions = named(self, items);
+        let site = self.site(thread, &named);
+        (self.shared(functions), site)
     }
 
     /// Where in the application `thread` is; `named` gives functions their numbers.
@@ -210,18 +229,18 @@ impl<'a> Walk<'a> {
     }
 
     /// The stacks but those of threads that wait for work.
-    pub(super) fn busy(&self) -> impl Iterator<Item = &Stack> {
+    pub(in crate::fold) fn busy(&self) -> impl Iterator<Item = &Stack> {
         let stacks = self.stacks.iter();
         stacks.filter(|stack| stack.class != Class::Idle)
     }
 
     /// The function with the number `number`.
-    pub(super) fn function(&self, number: u32) -> Option<&Function<'a>> {
+    pub(in crate::fold) fn function(&self, number: u32) -> Option<&Function<'a>> {
         self.functions.get(number as usize)
     }
 
     /// What the thread `tid` is called.
-    pub(super) fn called(&self, tid: u32) -> &'a str {
+    pub(in crate::fold) fn called(&self, tid: u32) -> &'a str {
         let names = self.called.get(&tid).into_iter().flatten();
         names
             .max_by_key(|(_, ns)| **ns)
@@ -231,7 +250,7 @@ impl<'a> Walk<'a> {
 
 impl Function<'_> {
     /// Its file, and the line at which most time was met: `src/cache.rs:41`.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::fold) fn place(&self) -> String {
         let most = self.lines.values().max_by_key(|(ns, _)| *ns);
         most.map_or(String::new(), |(_, function)| lines::place_of(function))
     }
@@ -251,7 +270,7 @@ fn worth_reading<'t, 'a>(thread: &'t Thread<'a>) -> &'t [Item<'a>] {
 }
 
 /// What stands where no stack does.
-pub(super) fn placeholder(place: Place) -> Option<&'static str> {
+pub(in crate::fold) fn placeholder(place: Place) -> Option<&'static str> {
     match place {
         Place::Stack => None,
         Place::SignalBlocked => Some("[signal blocked: somewhere in this thread]"),
