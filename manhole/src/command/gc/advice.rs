@@ -44,6 +44,35 @@ pub(in crate::command) fn advice(
     Some((severity, text))
 }
 
+/// What is not live in Rust is worth a question from this share of what is resident on, in percent.
+const REST_PERCENT: u64 = 25;
+
+/// What is anonymous, in memory or swapped out, and not live in Rust. Unknown when what is live is more: it
+/// was never touched, or is estimated too high.
+pub(in crate::command) fn rest(
+    anonymous: Option<u64>,
+    swap: Option<u64>,
+    live: Option<u64>,
+) -> Option<u64> {
+    let all = anonymous?.saturating_add(swap.unwrap_or(0));
+    all.checked_sub(live?)
+}
+
+/// "3.65 GiB in memory is not live in Rust: memory --deep tells what the allocator holds free", where it
+/// is unknown what the allocator holds and `deep` would tell.
+pub(in crate::command) fn question(
+    rest: Option<u64>,
+    resident: Option<u64>,
+    deep: &str,
+) -> Option<String> {
+    let (rest, resident) = (rest.filter(|rest| *rest >= LEAST)?, resident?);
+    let much = u128::from(rest) * 100 >= u128::from(REST_PERCENT) * u128::from(resident);
+    much.then(|| {
+        let rest = units::bytes(rest);
+        format!("{rest} in memory is not live in Rust: {deep} tells what the allocator holds free")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +114,19 @@ mod tests {
         check(500, None, Some(5), Some((Severity::Ok, stuck)));
         check(390, None, None, None);
         check(20, None, None, None);
+    }
+
+    #[test]
+    fn much_that_is_not_live_is_worth_a_question() {
+        let check = |rest: u64, resident: u64, asked: bool| {
+            let found = question(Some(rest * MIB), Some(resident * MIB), "memory --deep");
+            assert_eq!(found.is_some(), asked, "{rest} {resident}");
+        };
+        check(1000, 4000, true);
+        check(990, 4000, false);
+        check(60, 70, false);
+        assert_eq!(question(None, Some(MIB), "x"), None);
+        assert_eq!(question(Some(500 * MIB), None, "x"), None);
     }
 
     #[test]

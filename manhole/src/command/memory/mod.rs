@@ -11,7 +11,11 @@ pub(super) mod verdict;
 
 use super::{
     Command, Context, Run,
-    gc::{UNKNOWN, behind},
+    gc::{
+        UNKNOWN,
+        advice::{advice, rest},
+        behind,
+    },
 };
 use crate::{
     app::reclaim::{self, LastRun},
@@ -105,13 +109,6 @@ impl Facts {
     }
 }
 
-/// Unknown when so much of what is live was never touched that it is more than what is in memory.
-fn rest(anonymous: Option<u64>, swap: Option<u64>, live: Option<u64>) -> Option<u64> {
-    anonymous?
-        .saturating_add(swap.unwrap_or(0))
-        .checked_sub(live?)
-}
-
 fn answer(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
     let vitals = &ctx.state.vitals;
     let usage = Usage::read().ok_or_else(|| {
@@ -179,7 +176,9 @@ fn report(facts: &Facts) -> Answer {
     if facts.before.is_none() {
         answer.note("growth shows from one minute after the start of the console on");
     }
-    answer.next(match verdict::held(facts) {
+    let resident = facts.usage.resident;
+    let worth = advice(facts.held(), resident, facts.last_run, facts.unix_ns);
+    answer.next(match worth {
         Some(_) => "gc run",
         None => "gc stats",
     });

@@ -3,7 +3,7 @@
 use super::{Deep, Facts, rest};
 use crate::{
     model::{Cell, Column, Table},
-    probe::{allocator::Known, vitals::Sample},
+    probe::{allocator::Known, heap_sums::Totals, vitals::Sample},
     render::units,
 };
 
@@ -95,9 +95,17 @@ fn heap(facts: &Facts) -> Vec<Line> {
     let now = facts.rest();
     let left = Line::new(2, "rest", "the rest", now, then).remarked(match now {
         Some(_) => "free in the allocator, C code, stacks",
+        None if is_within_error(facts, totals) => "less than the sampling error",
         None => "much of what is live was never touched",
     });
     vec![live.remarked(error), left]
+}
+
+/// Whether what is live may well fit into what is anonymous, by three standard errors.
+fn is_within_error(facts: &Facts, totals: &Totals) -> bool {
+    let error = totals.error_bytes.unwrap_or(0.0) * 3.0;
+    let least = (totals.live_bytes as f64 - error).max(0.0) as u64;
+    rest(facts.usage.anonymous, facts.usage.swap, Some(least)).is_some()
 }
 
 /// What the allocators' books say, where they were read.

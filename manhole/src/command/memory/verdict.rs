@@ -1,6 +1,9 @@
 //! The one sentence about memory: how much, of what, how fast it grows, when it is full.
 
-use super::{super::gc::advice::advice, Facts};
+use super::{
+    super::gc::advice::{advice, question},
+    Facts,
+};
 use crate::{
     model::Severity,
     probe::vitals::{Sample, Trend, Vitals},
@@ -172,24 +175,15 @@ pub(in crate::command) fn about(time: Duration) -> String {
     }
 }
 
-/// What is not live in Rust is worth a question from this share of what is resident on, in percent.
-const REST_PERCENT: f64 = 25.0;
-const REST_BYTES: u64 = 64 << 20;
-
 /// "the allocator holds 2.93 GiB free: try gc run", or the way to find out.
-pub(super) fn held(facts: &Facts) -> Option<(Severity, String)> {
+fn held(facts: &Facts) -> Option<(Severity, String)> {
     let resident = facts.usage.resident;
     let held = facts.held();
-    if held.is_some() {
+    if held.is_some() || super::price(facts).is_none() {
         return advice(held, resident, facts.last_run, facts.unix_ns);
     }
-    let rest = facts.rest().filter(|rest| *rest >= REST_BYTES)?;
-    let much = rest as f64 * 100.0 >= REST_PERCENT * resident? as f64;
-    let text = format!(
-        "{} of it is not live in Rust: memory --deep tells what the allocator holds free",
-        units::bytes(rest)
-    );
-    (much && super::price(facts).is_some()).then_some((Severity::Ok, text))
+    let text = question(facts.rest(), resident, "memory --deep")?;
+    Some((Severity::Ok, text))
 }
 
 fn kills(facts: &Facts) -> Option<(Severity, String)> {

@@ -2,7 +2,12 @@
 
 mod rows;
 
-use super::{super::pace::paced, Command, Context, Run, advice::advice, install};
+use super::{
+    super::pace::paced,
+    Command, Context, Run,
+    advice::{advice, question, rest},
+    install,
+};
 use crate::{
     app::reclaim::{self, LastRun},
     model::{Answer, ArgSpec, Args, Block, Example, Failure, Group, Impact, Level, Severity, Spec},
@@ -60,6 +65,18 @@ impl Facts {
     fn held(&self) -> Option<Held> {
         self.look.held(self.usage.anonymous, self.live())
     }
+
+    /// What only `--deep` could answer.
+    fn question(&self) -> Option<String> {
+        let priced = self
+            .look
+            .rust
+            .as_ref()
+            .is_some_and(|known| known.price.is_some());
+        let rest = rest(self.usage.anonymous, self.usage.swap, self.live());
+        let asked = question(rest, self.usage.resident, "gc stats --deep");
+        asked.filter(|_| priced && self.held().is_none())
+    }
 }
 
 fn run(ctx: &Context, args: &Args) -> Result<Answer, Failure> {
@@ -103,13 +120,15 @@ fn answer(facts: &Facts) -> Answer {
 
 fn verdict(facts: &Facts) -> (Severity, String) {
     let rust = "Rust has no garbage collector: memory returns when its owner drops it.";
-    match advice(facts.held(), facts.usage.resident, facts.last, facts.now_ns) {
-        Some((severity, text)) => (severity, format!("{rust} But {text}.")),
-        None => (
-            Severity::Ok,
-            format!("{rust} This is the allocator's side."),
-        ),
+    let resident = facts.usage.resident;
+    if let Some((severity, text)) = advice(facts.held(), resident, facts.last, facts.now_ns) {
+        return (severity, format!("{rust} But {text}."));
     }
+    let text = match facts.question() {
+        Some(text) => format!("{rust} But {text}."),
+        None => format!("{rust} This is the allocator's side."),
+    };
+    (Severity::Ok, text)
 }
 
 #[cfg(test)]

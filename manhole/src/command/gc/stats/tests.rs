@@ -186,6 +186,17 @@ fn what_could_not_be_sampled_is_said() {
 }
 
 #[test]
+fn much_that_is_not_live_is_worth_asking_the_allocator() {
+    let mut facts = sampled();
+    if let Some(totals) = &mut facts.totals {
+        totals.live_bytes = 900 * MIB;
+    }
+    let text = text(&facts);
+    let question = "But 1.95 GiB in memory is not live in Rust: gc stats --deep tells what the allocator holds free.";
+    assert!(text.contains(question), "{text}");
+}
+
+#[test]
 fn sampling_that_is_off_and_rates_that_are_not_there_yet_are_said() {
     let mut facts = sampled();
     facts.rates = None;
