@@ -205,7 +205,10 @@ fn answer(steps: &[Step], change: Option<i64>, live: Option<u64>) -> Answer {
         live.map_or(serde_json::Value::Null, Into::into),
     ));
     if let Some(live) = live {
-        let left = format!("{} of what is left is live.", units::bytes(live));
+        let left = format!(
+            "{} of what is left is live: heap shows who holds it.",
+            units::bytes(live)
+        );
         answer.push(Block::Lines(vec![left]));
     }
     answer
@@ -262,7 +265,7 @@ reclaimer \"rules\"         30 s              -  2.90 GiB  (it has not returned 
 glibc malloc_trim       412 ms        371 MiB  2.54 GiB
 after                     30 s                 2.54 GiB  (-379 MiB)
 
-2.13 GiB of what is left is live.
+2.13 GiB of what is left is live: heap shows who holds it.
 "
         );
     }

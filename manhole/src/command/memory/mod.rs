@@ -176,19 +176,31 @@ fn report(facts: &Facts) -> Answer {
     if facts.before.is_none() {
         answer.note("growth shows from one minute after the start of the console on");
     }
-    let resident = facts.usage.resident;
-    let worth = advice(facts.held(), resident, facts.last_run, facts.unix_ns);
-    answer.next(match worth {
-        Some(_) => "gc run",
-        None => "gc stats",
-    });
-    if facts.group.memory.limit.is_some() {
-        answer.next("cgroup");
-    }
-    if facts.deep.is_none() {
-        answer.next("memory --deep");
-    }
+    next(facts)
+        .into_iter()
+        .take(3)
+        .for_each(|command| answer.next(command));
     answer
+}
+
+/// What to ask next, the best first.
+fn next(facts: &Facts) -> Vec<&'static str> {
+    let resident = facts.usage.resident;
+    let worth = advice(facts.held(), resident, facts.last_run, facts.unix_ns).is_some();
+    let sampled = facts.totals.is_some();
+    let an_hour = facts
+        .before
+        .is_some_and(|(_, heading)| heading == "1 h ago");
+    let commands = [
+        (worth, "gc run"),
+        (sampled, "heap"),
+        (sampled && an_hour, "heap diff 1h"),
+        (!worth, "gc stats"),
+        (facts.group.memory.limit.is_some(), "cgroup"),
+        (facts.deep.is_none(), "memory --deep"),
+    ];
+    let apt = commands.into_iter().filter(|(apt, _)| *apt);
+    apt.map(|(_, command)| command).collect()
 }
 
 /// What being told more would cost; `None` when that was paid, and when there is no more.

@@ -310,6 +310,29 @@ fn report_text(facts: &Facts) -> String {
 }
 
 #[test]
+fn three_commands_are_named_the_best_first() {
+    let check = |change: fn(&mut Facts), expected: &[&str]| {
+        let mut facts = facts();
+        change(&mut facts);
+        assert_eq!(report(&facts).next, expected);
+    };
+    check(|_| {}, &["gc stats", "cgroup", "memory --deep"]);
+    check(walked, &["gc run", "cgroup", "memory --deep"]);
+    check(
+        |facts| sample(facts, 2365 * MIB),
+        &["heap", "heap diff 1h", "gc stats"],
+    );
+    check(
+        |facts| {
+            sample(facts, 2365 * MIB);
+            facts.before = None;
+            walked(facts);
+        },
+        &["gc run", "heap", "cgroup"],
+    );
+}
+
+#[test]
 fn memory_that_nobody_uses_is_named_with_what_to_do() {
     let usual = "RSS 2.91 GiB, 73 % of the cgroup's 4.00 GiB";
     let text = format!("{usual}; the allocator holds 400 MiB free: try gc run.");

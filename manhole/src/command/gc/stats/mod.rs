@@ -115,6 +115,9 @@ fn answer(facts: &Facts) -> Answer {
         answer.note(format!("to know what is live: {}", install(&facts.look)));
     }
     answer.next("gc run");
+    if facts.totals.is_some() {
+        answer.next("heap");
+    }
     answer
 }
 

@@ -112,7 +112,7 @@ outside Rust's heap  707 MiB            of what is resident: what the allocator 
 resident             3.00 GiB           75 % of the cgroup's 4.00 GiB, 996 MiB left
 reclaimers           2                  page cache, rules    (the application's on_reclaim)
 last gc run          never
-# next: gc run
+# next: gc run; heap
 "
     );
 }
