@@ -26,6 +26,7 @@ mod first_bytes;
 mod fork;
 mod golden_sessions;
 mod goldens;
+mod heap;
 mod http;
 mod install;
 mod machine;

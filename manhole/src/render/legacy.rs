@@ -193,4 +193,36 @@ mod tests {
         counts(&Profile::default(), "files", 0, &mut text).unwrap();
         assert_eq!(text, "files profile: total 0\n");
     }
+
+    #[test]
+    fn the_heap_is_told_as_go_tells_it() {
+        let mut heap = profile();
+        heap.samples = vec![
+            Sample {
+                frames: vec![2],
+                values: vec![9, 900, 0, 0],
+                labels: Vec::new(),
+            },
+            Sample {
+                frames: vec![0, 1],
+                values: vec![5, 500, 3, 300],
+                labels: Vec::new(),
+            },
+        ];
+        heap.comments = vec!["1 sample per 512 KiB, already scaled".to_owned()];
+        let mut text = String::new();
+        super::heap(&heap, &mut text).unwrap();
+        assert_eq!(
+            text,
+            "heap profile: 3: 300 [14: 1400] @ heap/2\n\
+             3: 300 [5: 500] @ 0x7f00 0x5502\n\
+             #\t0x7f00\tsyscall\t\n\
+             #\t0x5501\tshop::get\\x0a\tsrc/cache.rs:6\n\
+             \n\
+             0: 0 [9: 900] @ 0x10\n\
+             #\t0x10\n\
+             \n\
+             # 1 sample per 512 KiB, already scaled\n"
+        );
+    }
 }
