@@ -9,8 +9,8 @@ use super::atomics::{AtomicU64, Ordering, fence};
 
 /// Places of a bucket: what a line of the cache holds of keys.
 pub(super) const WAYS: usize = 8;
-/// Words beside a key.
-const WORDS: usize = 2;
+/// Words beside a key: how often it was written to, odd meanwhile, and a value.
+pub(super) const WORDS: usize = 3;
 /// A place that is being written. Nothing is allocated at this address.
 const TAKEN: u64 = 1;
 
@@ -28,12 +28,12 @@ pub(super) struct Value {
 }
 
 impl Value {
-    fn words(self) -> [u64; WORDS] {
+    fn words(self) -> [u64; 2] {
         let first = u64::from(self.stack) << 32 | u64::from(self.born);
         [first, self.size << 16 | u64::from(self.rate)]
     }
 
-    fn of([first, second]: [u64; WORDS]) -> Self {
+    fn of([first, second]: [u64; 2]) -> Self {
         Self {
             stack: (first >> 32) as u32,
             born: first as u32,
@@ -43,7 +43,7 @@ impl Value {
     }
 }
 
-/// A part of the table; `keys` are a power of two of buckets, `values` two words for each key.
+/// A part of the table; `keys` are a power of two of buckets, `values` [`WORDS`] words for each key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Level<'a> {
     pub keys: &'a [AtomicU64],
@@ -54,20 +54,21 @@ impl Level<'_> {
     /// Puts `value` at `address`, where nothing is; `false` when there is no room.
     pub(super) fn insert(&self, address: u64, value: Value) -> bool {
         self.places(address).any(|place| {
-            let Some((key, values)) = self.at(place) else {
+            let Some((key, [count, values @ ..])) = self.at(place) else {
                 return false;
             };
-            let free = key.load(Ordering::Relaxed) == 0;
             // Acquire: what the last one read there was read before this is written.
-            let taken = || key.compare_exchange(0, TAKEN, Ordering::Acquire, Ordering::Relaxed);
-            if !free || taken().is_err() {
+            let taken = key.compare_exchange(0, TAKEN, Ordering::Acquire, Ordering::Relaxed);
+            if taken.is_err() {
                 return false;
             }
-            // Who sees one of the words below also sees that the place was taken.
+            let before = count.fetch_add(1, Ordering::Relaxed);
+            // Who sees one of the words below also sees that they are being written.
             fence(Ordering::Release);
             for (word, into) in value.words().into_iter().zip(values) {
                 into.store(word, Ordering::Relaxed);
             }
+            count.store(before.wrapping_add(2), Ordering::Release);
             key.store(address, Ordering::Release);
             true
         })
@@ -76,11 +77,11 @@ impl Level<'_> {
     /// Takes out what is at `address`.
     pub(super) fn remove(&self, address: u64) -> Option<Value> {
         self.places(address).find_map(|place| {
-            let (key, values) = self.at(place)?;
+            let (key, [_, values @ ..]) = self.at(place)?;
             if key.load(Ordering::Acquire) != address {
                 return None;
             }
-            let value = read(values)?;
+            let value = read(values);
             // Release: the words were read before anybody writes there again. Only a host that frees
             // twice meets somebody else here.
             key.compare_exchange(address, 0, Ordering::Release, Ordering::Relaxed)
@@ -98,20 +99,16 @@ impl Level<'_> {
         }
     }
 
-    /// What is in a place, all of it from one moment.
+    /// What is in a place, all of it from one time that it was written to.
     fn look(&self, place: usize) -> Option<(u64, Value)> {
-        let (key, values) = self.at(place)?;
-        let address = key.load(Ordering::Acquire);
-        if address <= TAKEN {
-            return None;
-        }
-        let value = read(values)?;
+        let (key, [count, values @ ..]) = self.at(place)?;
+        let before = count.load(Ordering::Acquire);
+        let address = key.load(Ordering::Relaxed);
+        let value = read(values);
+        // Whoever saw something that was written later also sees that it was begun.
         fence(Ordering::Acquire);
-        // The same address with the same first word is the same stack in the same tenth of a second:
-        // then either second word is true.
-        let same = key.load(Ordering::Relaxed) == address
-            && values.first()?.load(Ordering::Relaxed) == value.words().first().copied()?;
-        same.then_some((address, value))
+        let same = count.load(Ordering::Relaxed) == before && before.is_multiple_of(2);
+        (same && address > TAKEN).then_some((address, value))
     }
 
     /// The places where `address` may be.
@@ -122,17 +119,12 @@ impl Level<'_> {
         (first..first + WAYS).chain(second..second + WAYS)
     }
 
-    fn at(&self, place: usize) -> Option<(&AtomicU64, &[AtomicU64])> {
-        let values = place.checked_mul(WORDS)?;
-        let values = self.values.get(values..values.checked_add(WORDS)?)?;
-        Some((self.keys.get(place)?, values))
+    fn at(&self, place: usize) -> Option<(&AtomicU64, &[AtomicU64; WORDS])> {
+        let words = self.values.get(place.checked_mul(WORDS)?..)?;
+        Some((self.keys.get(place)?, words.first_chunk()?))
     }
 }
 
-fn read(values: &[AtomicU64]) -> Option<Value> {
-    let [first, second] = values else {
-        return None;
-    };
-    let words = [first, second].map(|word| word.load(Ordering::Relaxed));
-    Some(Value::of(words))
+fn read(values: &[AtomicU64; 2]) -> Value {
+    Value::of(values.each_ref().map(|word| word.load(Ordering::Relaxed)))
 }

@@ -93,7 +93,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_sampled(layout.size()) {
             // SAFETY: as the caller promised.
-            return sampled(layout.size(), || unsafe { self.inner.alloc(layout) });
+            return unsafe { self.alloc_sampled(layout) };
         }
         // SAFETY: as the caller promised.
         unsafe { self.inner.alloc(layout) }
@@ -103,7 +103,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if is_sampled(layout.size()) {
             // SAFETY: as the caller promised.
-            return sampled(layout.size(), || unsafe { self.inner.alloc_zeroed(layout) });
+            return unsafe { self.alloc_zeroed_sampled(layout) };
         }
         // SAFETY: as the caller promised.
         unsafe { self.inner.alloc_zeroed(layout) }
@@ -112,10 +112,10 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if tables::may_hold(pointer as usize) {
-            freed(pointer as usize);
+            // SAFETY: as the caller promised.
+            return unsafe { self.dealloc_sampled(pointer, layout) };
         }
-        // SAFETY: as the caller promised. What was known of the pointer is forgotten already: somebody
-        // else may get it from here on.
+        // SAFETY: as the caller promised.
         unsafe { self.inner.dealloc(pointer, layout) }
     }
 
@@ -124,46 +124,70 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         // Both are done, whatever the other says.
         if tables::may_hold(pointer as usize) | is_sampled(size) {
             // SAFETY: as the caller promised.
-            return moved(pointer, size, || unsafe {
-                self.inner.realloc(pointer, layout, size)
-            });
+            return unsafe { self.realloc_sampled(pointer, layout, size) };
         }
         // SAFETY: as the caller promised.
         unsafe { self.inner.realloc(pointer, layout, size) }
     }
 }
 
+/// The rare ways, in functions of their own, so that the usual ones end in a jump.
+impl<A: GlobalAlloc> Alloc<A> {
+    /// # Safety
+    /// As of [`GlobalAlloc::alloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_sampled(&self, layout: Layout) -> *mut u8 {
+        let mark = 0;
+        // SAFETY: as the caller promised.
+        let pointer = unsafe { self.inner.alloc(layout) };
+        hook::allocated(pointer as usize, layout.size(), &mark);
+        pointer
+    }
+
+    /// # Safety
+    /// As of [`GlobalAlloc::alloc_zeroed`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_zeroed_sampled(&self, layout: Layout) -> *mut u8 {
+        let mark = 0;
+        // SAFETY: as the caller promised.
+        let pointer = unsafe { self.inner.alloc_zeroed(layout) };
+        hook::allocated(pointer as usize, layout.size(), &mark);
+        pointer
+    }
+
+    /// What is known of a pointer is forgotten before it is freed: somebody else may get it at once.
+    ///
+    /// # Safety
+    /// As of [`GlobalAlloc::dealloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn dealloc_sampled(&self, pointer: *mut u8, layout: Layout) {
+        hook::freed(pointer as usize);
+        // SAFETY: as the caller promised.
+        unsafe { self.inner.dealloc(pointer, layout) }
+    }
+
+    /// # Safety
+    /// As of [`GlobalAlloc::realloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn realloc_sampled(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let mark = 0;
+        let known = hook::freed(old as usize);
+        // SAFETY: as the caller promised.
+        let new = unsafe { self.inner.realloc(old, layout, size) };
+        match known {
+            Some(value) if new.is_null() => hook::not_moved(old as usize, value),
+            _ if countdown::is_due() => hook::allocated(new as usize, size, &mark),
+            _ => {}
+        }
+        new
+    }
+}
+
 #[inline(always)]
 fn is_sampled(size: usize) -> bool {
     !cfg!(feature = "stub") && countdown::charge(size)
-}
-
-#[cold]
-#[inline(never)]
-fn sampled(size: usize, allocate: impl FnOnce() -> *mut u8) -> *mut u8 {
-    let mark = 0;
-    let pointer = allocate();
-    hook::allocated(pointer as usize, size, &mark);
-    pointer
-}
-
-#[cold]
-#[inline(never)]
-fn freed(address: usize) {
-    hook::freed(address);
-}
-
-/// What is known of a pointer is forgotten before it is moved: somebody else may get it at once.
-#[cold]
-#[inline(never)]
-fn moved(old: *mut u8, size: usize, reallocate: impl FnOnce() -> *mut u8) -> *mut u8 {
-    let mark = 0;
-    let known = hook::freed(old as usize);
-    let new = reallocate();
-    match known {
-        Some(value) if new.is_null() => hook::not_moved(old as usize, value),
-        _ if countdown::is_due() => hook::allocated(new as usize, size, &mark),
-        _ => {}
-    }
-    new
 }

@@ -1,13 +1,13 @@
 //! The tables of the process: what is sampled, freed, and read.
 //!
-//! At most 13 MiB, of which pages are used as samples fill them: 40 bytes a live sample, 100 bytes and 8 for
+//! At most 13 MiB, of which pages are used as samples fill them: 32 bytes a live sample, 100 bytes and 8 for
 //! each frame a stack.
 
 use super::{
     atomics::{AtomicU32, AtomicU64},
     books::{self, Books},
     filter::Filter,
-    live::{Level, Value, WAYS},
+    live::{Level, Value, WAYS, WORDS},
     memory::Array,
     rate::{Amount, Rate},
     stacks::{NO_ROOM, Record, Stacks, Used},
@@ -27,9 +27,9 @@ static KEYS: [Array<AtomicU64>; 3] = [
     Array::new(LEVELS[2]),
 ];
 static VALUES: [Array<AtomicU64>; 3] = [
-    Array::new(2 * LEVELS[0]),
-    Array::new(2 * LEVELS[1]),
-    Array::new(2 * LEVELS[2]),
+    Array::new(WORDS * LEVELS[0]),
+    Array::new(WORDS * LEVELS[1]),
+    Array::new(WORDS * LEVELS[2]),
 ];
 static RECORDS: Array<Record> = Array::new(STACKS);
 static FRAMES_OF_STACKS: Array<AtomicU64> = Array::new(FRAMES);

@@ -1,11 +1,17 @@
 //! The allocator as a whole, over one that is looked at; the tables beside their models.
 
 use super::{
+    Alloc,
     atomics::{AtomicU32, AtomicU64},
-    live::{Level, Value},
+    live::{Level, Value, WORDS},
     stacks::{FIRST, Record, Stacks, Used},
 };
+use crate::sys::short_of_memory::Allocator;
 use std::{collections::BTreeMap, thread};
+
+/// Ours, above one that can be made to refuse: all tests of the library run through both.
+#[global_allocator]
+static ALLOCATOR: Alloc<Allocator> = Alloc::new(Allocator);
 
 fn words(count: usize) -> Vec<AtomicU64> {
     (0..count).map(|_| AtomicU64::new(0)).collect()
@@ -22,7 +28,7 @@ fn value(of: u64) -> Value {
 
 #[test]
 fn live_samples_are_found_by_their_address() {
-    let (keys, values) = (words(64), words(128));
+    let (keys, values) = (words(64), words(64 * WORDS));
     let level = Level {
         keys: &keys,
         values: &values,
@@ -54,7 +60,7 @@ fn live_samples_are_found_by_their_address() {
 
 #[test]
 fn a_reader_sees_a_sample_whole_or_not_at_all() {
-    let (keys, values) = (words(16), words(32));
+    let (keys, values) = (words(16), words(16 * WORDS));
     let level = Level {
         keys: &keys,
         values: &values,

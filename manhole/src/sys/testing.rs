@@ -1,5 +1,7 @@
 //! For tests: a forked child in which anything may be changed, and a directory to play in.
 
+pub(crate) mod memory;
+
 use nix::{
     sys::wait::{WaitStatus, waitpid},
     unistd::{ForkResult, fork},

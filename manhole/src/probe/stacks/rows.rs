@@ -56,6 +56,16 @@ impl<'a> Sections<'a> {
         Rules::compile(machine, row.ok()?, encoding, signal)
     }
 
+    /// The extent of the function that has a row for `address`.
+    #[cfg(test)]
+    pub(super) fn function(&self, machine: Machine, address: u64) -> Option<std::ops::Range<u64>> {
+        let (bases, offset) = (self.bases(), EhFrameOffset(self.find(address)?));
+        let section = self.section(machine);
+        let fde = section.fde_from_offset(&bases, offset, EhFrame::cie_from_offset);
+        let fde = fde.ok()?;
+        Some(fde.initial_address()..fde.end_address())
+    }
+
     /// The offset in `.eh_frame` of what may cover `address`.
     pub(super) fn find(&self, address: u64) -> Option<usize> {
         let start = frames_start(self.index, self.index_at)?;
