@@ -204,6 +204,8 @@ fn console(state: &State) -> Fields {
     let features = [
         ("tracing", cfg!(feature = "tracing")),
         ("log", cfg!(feature = "log")),
+        ("jemalloc", cfg!(feature = "jemalloc")),
+        ("mimalloc", cfg!(feature = "mimalloc")),
     ];
     let on: Vec<&str> = features
         .iter()
@@ -309,6 +311,7 @@ fn missing(state: &State, identity: &Identity) -> Vec<String> {
                 .to_owned(),
         );
     }
+    missing.extend(super::gc::missing());
     missing
 }
 

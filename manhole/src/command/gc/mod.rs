@@ -6,7 +6,10 @@ pub(super) mod stats;
 
 use super::{Command, Context, Run};
 use crate::{
-    probe::{allocator::Look, heap_sums::Totals},
+    probe::{
+        allocator::Look,
+        heap_sums::{self, Totals},
+    },
     render::units,
 };
 
@@ -35,4 +38,20 @@ fn install(look: &Look) -> &'static str {
             "#[global_allocator] static ALLOC: manhole::Alloc<A> = manhole::Alloc::new(A); for your A"
         }
     }
+}
+
+/// What `info` says is missing about the heap, a sentence each with its remedy.
+pub(super) fn missing() -> Vec<String> {
+    let look = Look::take(false);
+    let mut missing = Vec::new();
+    if look.rust.is_none() {
+        missing.push(format!("Rust's allocator is {UNKNOWN}"));
+    }
+    if heap_sums::totals().is_none() {
+        let line = install(&look);
+        missing.push(format!(
+            "who holds the memory is not known: add to main.rs {line}"
+        ));
+    }
+    missing
 }
