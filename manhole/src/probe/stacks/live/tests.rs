@@ -146,6 +146,7 @@ fn words_of_two_writers_are_not_believed() {
 
 /// Has `work` done while one sample is taken in `rate` bytes, by whomever in the process: be alone.
 fn at_rate<T>(rate: u64, work: impl FnOnce() -> T) -> T {
+    read::SHOWN.store(true, Ordering::Relaxed);
     learn(&|| true);
     alloc::walk_with(walk);
     let before = read::set_rate(rate);
