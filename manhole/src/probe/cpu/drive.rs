@@ -73,10 +73,8 @@ fn round(
     let over = mine.lock().over();
     let (signal, hz) = mine.lock().wanted();
     let hz = hz.min(FASTEST);
-    let mut count = 0;
-    if hz > 0 && hz != sampler.hz() {
-        count += book(mine, sampler, walker); // what is left at the old rate
-    }
+    // What was left at the old rate, and by those who get a timer of their own only now.
+    let mut count = book(mine, sampler, walker);
     if hz > 0 {
         sampler.run_at(signal, hz, walker, keep_going)?;
     }

@@ -25,9 +25,11 @@ const AGAIN_NS: u64 = 1_000_000_000;
 const AGAIN: usize = 128;
 /// Threads that are followed, 150 bytes each, and threads that are remembered by name, 60 bytes each.
 const MOST: usize = 32_768;
-/// How often in a row a thread must be seen to block the signal. One that is in a handler does for a
-/// moment, and it is at ticks, when signals come, that threads lose their core.
+/// How often in a row a thread must be seen to block the signal. One that is in a handler, or about to
+/// begin or end, does for a moment, and it is at ticks, when signals come, that threads lose their core.
+/// While it is ready for one it cannot be waiting for signals, and on a busy machine that lasts.
 const SURELY: u8 = 3;
+const SURELY_WHILE_READY: u8 = 50;
 const MOST_PEOPLE: usize = 32_768;
 
 /// A thread of the host that is there.
@@ -52,6 +54,8 @@ enum Cover {
     Guard,
     /// It blocks the signal, or waits for it.
     Blocks,
+    /// It blocks the signal, but perhaps for a moment only.
+    Passing,
     /// The kernel gives no more timers; or it was met before it was looked for.
     Nothing,
     /// It was not there at the last look; what it left may not be booked yet.
@@ -76,7 +80,7 @@ pub(super) struct Threads {
     again_ns: u64,
     /// Where the next ones that are looked at again are.
     again_at: u32,
-    /// How long the last list took.
+    /// What the last list took of a core; how long it had to wait for one does not matter.
     took_ns: u64,
     /// The id that was given out last in the system when the list was read.
     newest: Option<u32>,
@@ -120,12 +124,13 @@ impl Threads {
             return Some(());
         }
         (self.listed_ns, self.newest) = (now_ns, newest);
+        let before_ns = clock::own_cpu_ns();
         self.list(sampling, signal)?;
         if now_ns.saturating_sub(self.again_ns) >= AGAIN_NS {
             self.again_ns = now_ns;
             self.look_again(sampling, signal);
         }
-        self.took_ns = clock::monotonic_ns().saturating_sub(now_ns);
+        self.took_ns = clock::own_cpu_ns().saturating_sub(before_ns);
         Some(())
     }
 
@@ -178,11 +183,18 @@ impl Threads {
         if self.followed.len() >= MOST {
             return;
         }
-        let cover = self.cover(&task, files, sampling, signal);
         let before = same.as_ref().map_or(0, |known| known.refused);
+        let ready = task.stat.state == State::Running;
+        let cover = match ready && before < task.surely() && task.blocks(signal) {
+            true => {
+                self.newest = None; // another look soon
+                Cover::Passing
+            }
+            false => self.cover(&task, files, sampling, signal),
+        };
         let followed = Followed {
             refused: match cover {
-                Cover::Blocks | Cover::Nothing => before.saturating_add(1),
+                Cover::Blocks | Cover::Passing | Cover::Nothing => before.saturating_add(1),
                 Cover::Timer(_) | Cover::Guard | Cover::Gone => 0,
             },
             person: same.and_then(|known| known.person),
@@ -240,7 +252,7 @@ impl Threads {
             let fits = match known.cover {
                 Cover::Timer(_) if blocks => {
                     known.refused = known.refused.saturating_add(1);
-                    known.refused < SURELY
+                    known.refused < task.surely()
                 }
                 Cover::Timer(_) => {
                     known.refused = 0;
@@ -248,7 +260,7 @@ impl Threads {
                 }
                 Cover::Blocks => blocks,
                 Cover::Guard => sampling.is_guarded(tid),
-                Cover::Nothing | Cover::Gone => false,
+                Cover::Passing | Cover::Nothing | Cover::Gone => false,
             };
             if !fits || known.start_ticks != task.stat.start_ticks {
                 self.meet(tid, &files, sampling, signal);
@@ -340,7 +352,10 @@ impl Threads {
 
     /// How many of these have no timer.
     pub(super) fn without_timer(&self) -> usize {
-        let bare = |known: &&Followed| matches!(known.cover, Cover::Blocks | Cover::Nothing);
+        let bare = |known: &&Followed| {
+            let cover = &known.cover;
+            matches!(cover, Cover::Blocks | Cover::Passing | Cover::Nothing)
+        };
         self.followed.values().filter(bare).count()
     }
 
@@ -357,7 +372,17 @@ impl Followed {
         match self.cover {
             Cover::Blocks | Cover::Nothing => self.refused < SURELY,
             Cover::Timer(_) | Cover::Guard => false,
-            Cover::Gone => true,
+            Cover::Passing | Cover::Gone => true,
+        }
+    }
+}
+
+impl Task {
+    /// How often in a row it must be seen to block the signal.
+    fn surely(&self) -> u8 {
+        match self.stat.state {
+            State::Running => SURELY_WHILE_READY,
+            _ => SURELY,
         }
     }
 }
