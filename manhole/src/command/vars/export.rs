@@ -7,7 +7,11 @@ use super::{
 use crate::{
     app::vars::{self, Reading, Summary, Unit, Value},
     model::{Failure, Level},
-    probe::{identity, memory::Usage},
+    probe::{
+        heap_sums::{self, Totals},
+        identity,
+        memory::Usage,
+    },
     render::{
         expvar, mask,
         openmetrics::{self, Metric},
@@ -18,8 +22,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 /// `/debug/vars`: byte for byte the shape of Go's expvar, with its two standard members.
 ///
-/// `memstats` is what the kernel knows, in 10 us and without stopping anything, and `cmdline` is
-/// masked and needs level inspect. The application's variables of these names win.
+/// `memstats` is what the kernel and the sampling allocator know, in 10 us and without stopping anything;
+/// what is unknown is null. `cmdline` is masked and needs level inspect. The application's variables of
+/// these names win.
 pub(super) fn expvar(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<(), Failure> {
     let (readings, _) = look(ctx, "*")?;
     ctx.check()?;
@@ -36,12 +41,18 @@ pub(super) fn expvar(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result<
 
 fn memory() -> Json {
     let usage = Usage::read().unwrap_or_default();
+    let totals = heap_sums::totals();
+    let sum = |figure: fn(&Totals) -> u64| totals.as_ref().map(figure);
     json!({
         "resident_bytes": usage.resident,
         "peak_resident_bytes": usage.peak,
         "anonymous_bytes": usage.anonymous,
         "swap_bytes": usage.swap,
         "virtual_bytes": usage.virtual_size,
+        "heap_live_bytes": sum(|totals| totals.live_bytes),
+        "heap_live_objects": sum(|totals| totals.live_objects),
+        "heap_allocated_bytes": sum(|totals| totals.allocated_bytes),
+        "heap_allocated_objects": sum(|totals| totals.allocated_objects),
     })
 }
 
@@ -52,7 +63,8 @@ pub(super) fn metrics(ctx: &Context, _: &Query, reply: &mut Reply<'_>) -> Result
     let memory = Metric {
         name: "memstats".to_owned(),
         unit: None,
-        help: "what the kernel counts of this process's memory".to_owned(),
+        help: "what the kernel counts of this process's memory, and manhole::Alloc of its heap"
+            .to_owned(),
         value: openmetrics::Value::Gauges(numbers(&memory())),
     };
     let theirs = readings.iter();
