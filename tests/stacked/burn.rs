@@ -10,6 +10,11 @@ use std::{
 static OVER: AtomicBool = AtomicBool::new(false);
 static PROF: AtomicU64 = AtomicU64::new(0);
 
+/// Whether threads shall end that compute until they are told.
+pub(crate) fn is_over() -> bool {
+    OVER.load(Ordering::Relaxed)
+}
+
 pub(crate) fn perform(name: &str, words: &[&str]) -> Option<Answer> {
     Some(match name {
         "burn" => number(words, 1).and_then(|depth| burn(words[0], depth)),
@@ -45,7 +50,7 @@ fn burn_below(depth: usize, seed: u64) -> u64 {
 
 #[inline(never)]
 fn compute(mut number: u64) -> u64 {
-    while !OVER.load(Ordering::Relaxed) {
+    while !is_over() {
         number = black_box(number.wrapping_mul(31) ^ 7);
     }
     number

@@ -23,6 +23,7 @@ mod runtime;
 #[path = "../bin/victim/sandbox.rs"]
 mod sandbox;
 mod signals;
+mod spend;
 mod steps;
 mod storm;
 mod waits;
@@ -36,6 +37,7 @@ fn main() {
             .perform(name, words)
             .or_else(|| known::perform(name, words))
             .or_else(|| burn::perform(name, words))
+            .or_else(|| spend::perform(name, words))
             .or_else(|| odd::perform(name, words))
             .or_else(|| signals::perform(name, words))
             .or_else(|| runtime::perform(name, words))

@@ -34,6 +34,7 @@ mod modes;
 mod moves;
 mod overflow;
 mod places;
+mod profile_accuracy;
 mod profile_commands;
 mod profile_cpu;
 mod profile_go;
