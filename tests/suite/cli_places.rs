@@ -181,7 +181,7 @@ fn the_demo_is_a_tour_of_six_steps_with_real_figures() {
         ("triage", "threads"),
         ("stacks", "demo::"),
         ("threads", "cpu %"),
-        ("memory", "resident"),
+        ("heap leaks", "src/demo/cache.rs:"),
         ("gc run", "says it freed"),
         ("vars set pricing.batch 64", "32 -> 64"),
     ]

@@ -85,10 +85,10 @@ const STEPS: [Step; 6] = [
         pause: 1_200,
     },
     Step {
-        question: "Where is the memory?",
-        line: "memory",
+        question: "Who holds the memory, and what grows?",
+        line: "heap leaks --min-age 2s",
         way: Way::Exec,
-        rows: 5,
+        rows: 4,
         report: false,
         pause: 1_200,
     },

@@ -200,6 +200,9 @@ fn name(function: &Function, library: &str, crates: &Crates) -> Name {
         () if full.is_empty() => Code::Nameless,
         () if !of.is_empty() && names::is_derive(full) => Code::Derived,
         () if crates.has(of) && is_like_derived(full, function) => Code::Derived,
+        () if crates.has(of) && path::is_allocator_shim(path::last(&path::path(full))) => {
+            Code::Derived
+        }
         () if crates.has(of) => Code::App,
         () if of.is_empty() => Code::Native,
         () => Code::Foreign,

@@ -17,6 +17,14 @@ pub(super) fn last(path: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
+/// Whether the function with this last name is one that the compiler puts into the crate that declares a
+/// `#[global_allocator]`, where its debug information says it is: `__rust_alloc`.
+pub(super) fn is_allocator_shim(last: &str) -> bool {
+    ["__rust_", "__rdl_", "__rg_"]
+        .iter()
+        .any(|shim| last.starts_with(shim) && last.contains("alloc"))
+}
+
 /// The last two parts of `path`, enough to know it again: `flush::write_page`.
 pub(super) fn tail(path: &str) -> &str {
     let mut ends = path.rmatch_indices("::").map(|(at, _)| at);
@@ -63,6 +71,16 @@ mod tests {
         check("main", ("main", "main", None));
         check("checkout::main{}", ("main", "checkout::main{}", None));
         check("", ("", "", None));
+    }
+
+    #[test]
+    fn shims_of_allocators_are_known_by_their_names() {
+        let check = |last: &str, expected: bool| assert_eq!(is_allocator_shim(last), expected);
+        check("__rust_alloc_zeroed", true);
+        check("__rust_dealloc", true);
+        check("__rdl_realloc", true);
+        check("__rust_begin_short_backtrace", false);
+        check("alloc", false);
     }
 
     #[test]

@@ -77,7 +77,8 @@ fn compare(
         View::Live if usual => kept.usual(),
         View::Diff if usual => kept.usual().or_else(|| kept.find("start")),
         View::Leaks => {
-            let least = Duration::from_nanos(ask.wish.min_age_ns);
+            // What is old now has to have had time to come since.
+            let least = Duration::from_nanos(ask.wish.min_age_ns) * 3 / 2;
             kept.span(least).map(|(found, middle)| {
                 if let Some(middle) = middle {
                     snapshot.between(&middle);

@@ -34,7 +34,9 @@ thread 0 - ?
   + | checkout::rates::load | /srv/checkout/src/rates.rs:77
   (start)
 thread 0 - ?
-  checkout | alloc::alloc::alloc
+  checkout | manhole::alloc::alloc | /srv/manhole/src/alloc/mod.rs:90
+  + | checkout::__rust_alloc | /srv/checkout/src/main.rs:13
+  + | alloc::alloc::alloc
   + | checkout::pricing::reprice | /srv/checkout/src/pricing.rs:3
   (start)
 thread 0 - ?
@@ -344,7 +346,9 @@ fn verdicts() {
     check(View::Diff, &alone, Severity::Ok, "Nothing to compare with.");
     let once = "1.94 GiB is older than 1m 00s; nothing of it kept growing in the last 1h 0m.";
     check(View::Leaks, &filled, Severity::Ok, once);
-    check(View::Leaks, &returned, Severity::Ok, once);
+    let leak = "1.94 GiB is older than 1m 00s; Cache::lookup keeps growing, +0.99 GiB in 1h 0m, 89 % freed again: \
+                probably a leak.";
+    check(View::Leaks, &returned, Severity::Warn, leak);
     let young =
         "1.94 GiB is older than 1m 00s; whether it grows is not known yet: no look is old enough.";
     check(View::Leaks, &alone, Severity::Ok, young);

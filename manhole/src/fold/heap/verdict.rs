@@ -56,7 +56,7 @@ fn live(sites: &Sites<'_>, report: &Report) -> (Severity, String) {
     let mut text = format!("{} live", bytes(total));
     let ns = report.window.as_ref().map_or(0, |window| window.ns);
     let growing = fastest(sites, ns);
-    let first = sites.rows.first();
+    let first = sites.rows.iter().find(|row| short(sites, row).is_some());
     if let Some(first) = first.filter(|row| sites.share(row.now.live().bytes) >= WORTH_NAMING) {
         let held = first.now.live().bytes;
         let (held, share) = (bytes(held), percent(sites.share(held)));
@@ -130,7 +130,7 @@ fn allocs(sites: &Sites<'_>, report: &Report) -> String {
 
 /// `; 61 % by pricing::reprice`.
 fn most(sites: &Sites<'_>, verb: &str) -> String {
-    let Some(first) = sites.rows.first() else {
+    let Some(first) = sites.rows.iter().find(|row| short(sites, row).is_some()) else {
         return String::new();
     };
     let share = sites.share(first.bytes(sites.view));
@@ -169,7 +169,7 @@ fn diff(sites: &Sites<'_>, report: &Report) -> (Severity, String) {
 pub(super) struct Growth {
     /// What is old now, less all that was live at the earlier look; 0 when that is less.
     pub bytes: i64,
-    /// It is more than chance, it went on in both halves of the time, and little was freed.
+    /// It is more than chance, and it went on in both halves of the time.
     pub sure: bool,
 }
 
@@ -188,7 +188,7 @@ pub(super) fn grows(row: &Row) -> Option<Growth> {
     });
     Some(Growth {
         bytes: grown.max(0),
-        sure: grown >= LEAST && grown as f64 > chance && kept_on && keeps(row),
+        sure: grown >= LEAST && grown as f64 > chance && kept_on,
     })
 }
 
