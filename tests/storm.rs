@@ -55,6 +55,24 @@ pub struct Storm {
     pub complete_percent: f64,
     /// Whether the processor is sampled meanwhile, a thousand times a second.
     pub profile: bool,
+    /// Whether every allocation is sampled, and somebody asks who holds the memory. The program must
+    /// allocate through `manhole::Alloc`.
+    pub heap: bool,
+}
+
+/// What was said of the heap.
+#[derive(Debug, Default)]
+pub struct Heaps {
+    /// How often somebody asked, and was not answered.
+    pub looks: u64,
+    /// See there.
+    pub refused: u64,
+    /// As the last answer has it: samples that are live, and those for which there was no room.
+    pub live_samples: u64,
+    /// See there.
+    pub dropped: u64,
+    /// The most stacks that one answer had.
+    pub stacks: usize,
 }
 
 /// Profiles of the processor, added up.
@@ -103,6 +121,8 @@ pub struct Report {
     pub footprint: [(usize, usize, u64); 2],
     /// What was sampled meanwhile.
     pub profiles: Profiles,
+    /// Who held the memory meanwhile.
+    pub heaps: Heaps,
     /// What must not be.
     pub problems: Vec<String>,
 }
@@ -118,6 +138,7 @@ impl Storm {
             time: Duration::ZERO,
             complete_percent: 99.0,
             profile: true,
+            heap: false,
         }
     }
 
@@ -143,12 +164,21 @@ impl Storm {
             counts.get("usr1").is_some_and(|rounds| *rounds > 2)
         });
         let over = AtomicBool::new(false);
+        if self.heap {
+            let reply = text::run(&socket, "heap sampling 1");
+            if reply.contains("ERR") {
+                report.problems.push(reply);
+            }
+        }
         thread::scope(|scope| {
+            let heaps = scope.spawn(|| self.heap.then(|| ask_for_the_heap(&socket, &over)));
             let profiler = scope.spawn(|| self.profile.then(|| profile(&socket, &over)));
             self.look(&mut report, &socket, &victim);
             over.store(true, Ordering::SeqCst);
             let profiles = profiler.join().expect("every profile is read");
             report.profiles = profiles.unwrap_or_default();
+            let heaps = heaps.join().expect("every look at the heap is read");
+            report.heaps = heaps.unwrap_or_default();
         });
         if !procfs::lives(victim.pid()) {
             let said = victim.stderr();
@@ -202,6 +232,26 @@ fn profile(socket: &Path, over: &AtomicBool) -> Profiles {
         let weights = json["data"]["weights"].as_array().into_iter().flatten();
         let counted = weights.filter_map(|weight| weight["ns"].as_u64());
         all.counted_ns += counted.sum::<u64>();
+    }
+    all
+}
+
+/// Asks who holds the memory, again and again until it is `over`.
+fn ask_for_the_heap(socket: &Path, over: &AtomicBool) -> Heaps {
+    let mut all = Heaps::default();
+    while !over.load(Ordering::SeqCst) {
+        let reply = text::run(socket, "heap --json");
+        let json: Value = serde_json::from_str(&reply).unwrap_or_default();
+        let report = &json["data"]["report"];
+        if !report.is_object() {
+            all.refused += 1;
+            continue;
+        }
+        all.looks += 1;
+        all.live_samples = report["live_samples"].as_u64().unwrap_or(0);
+        all.dropped = report["dropped"].as_u64().unwrap_or(0);
+        let stacks = json["data"]["threads"].as_array().map_or(0, Vec::len);
+        all.stacks = all.stacks.max(stacks);
     }
     all
 }
@@ -359,6 +409,9 @@ impl Report {
         if storm.profile && (self.profiles.taken == 0 || self.profiles.refused > 0) {
             self.problems.push(format!("{:?}", self.profiles));
         }
+        if storm.heap && (self.heaps.looks == 0 || self.heaps.refused > 0) {
+            self.problems.push(format!("{:?}", self.heaps));
+        }
         let [(fds, threads, kib), (fds_after, threads_after, kib_after)] = self.footprint;
         // The work itself opens some for a moment: pipes, children's ends, connections.
         if fds_after > fds + 30 || threads_after > threads + 12 || kib_after > kib + GROWTH {
@@ -421,6 +474,7 @@ impl fmt::Display for Report {
             list(&early, |(returned, early)| format!("{early} of {returned}"))
         )?;
         writeln!(f, "profiles    {:?}", self.profiles)?;
+        writeln!(f, "heap        {:?}", self.heaps)?;
         let [(fds, threads, kib), (fds_after, threads_after, kib_after)] = self.footprint;
         writeln!(
             f,

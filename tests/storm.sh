@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# stacks in a loop and profiles at 1000 Hz while a process creates threads, panics, allocates, loads
+# stacks in a loop, profiles at 1000 Hz and every allocation sampled while a process creates threads, panics, allocates, loads
 # libraries, forks and executes: with glibc, with musl, and under AddressSanitizer. Ends with 1 when anything was hurt.
 #
 # usage: tests/storm.sh [SECONDS [gnu|musl|asan]...]        (default: 60 gnu musl asan)
@@ -15,7 +15,7 @@ kinds=("$@")
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 
 host() { # ARGUMENTS of cargo: the process that storms
-    cargo build --quiet --release --package manhole-stacked --bin stacked "$@"
+    cargo build --quiet --release --package manhole-stacked --features sampled --lib --bin stacked "$@"
 }
 
 # Without debug information a look takes a tenth of the time, and there are ten times as many.
@@ -24,7 +24,7 @@ storm() { # NAME PROGRAM OPTIONS
     shift 2
     strip --strip-debug -o "$plain/stacked" "$program" || return
     echo "== $name, $seconds s"
-    "$target/debug/storm" "$plain/stacked" "seconds=$seconds" "$@"
+    "$target/debug/storm" "$plain/stacked" "seconds=$seconds" heap=1 "$@"
 }
 
 plain=$(mktemp -d)

@@ -5,7 +5,7 @@ use manhole_tests::{storm::Storm, victim::Setup};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 const USAGE: &str = "storm PROGRAM [seconds=60] [looks=0] [known=50] [plugin=FILE] [complete=99] \
-                     [without=WORK,...] [profile=1]";
+                     [without=WORK,...] [profile=1] [heap=0]";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -41,6 +41,7 @@ fn set(storm: &mut Storm, word: &str) -> Option<()> {
         "known" => storm.known = value.parse().ok()?,
         "complete" => storm.complete_percent = value.parse().ok()?,
         "profile" => storm.profile = value != "0",
+        "heap" => storm.heap = value != "0",
         "plugin" => storm.plugin = Some(value.into()),
         "without" => storm.without = value.split(',').map(str::to_owned).collect(),
         _ => return None,

@@ -30,6 +30,11 @@ mod waits;
 
 use deeds::{Answer, answer, number};
 
+/// For a storm in which every allocation is sampled.
+#[cfg(feature = "sampled")]
+#[global_allocator]
+static ALLOC: manhole::Alloc = manhole::Alloc::system();
+
 fn main() {
     let mut consoles = console::Consoles::default();
     deeds::until_the_end(|name, words| {
