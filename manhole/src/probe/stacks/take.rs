@@ -118,13 +118,13 @@ impl<'a> Queue<'a> {
         })
     }
 
-    fn stack_of(&self, task: &Task, answer: Answered) -> ThreadStack {
+    fn stack_of(&self, task: Task, answer: Answered) -> ThreadStack {
         ThreadStack {
             tid: task.stat.tid,
-            name: task.stat.name.clone(),
             main: task.stat.tid == self.leader,
             state: task.stat.letter,
             cpu_ns: task.cpu_ns(),
+            name: task.stat.name,
             answer,
             ..ThreadStack::default()
         }
@@ -141,12 +141,13 @@ impl Iterator for Queue<'_> {
             }
             let task = self.tasks.next()?;
             let excuse = self.excuse(&task);
-            let thread = self.stack_of(&task, excuse.unwrap_or_default());
-            if !push(&mut self.seen, (thread, task.stat.start_ticks)) {
+            let (tid, start) = (task.stat.tid, task.stat.start_ticks);
+            let thread = self.stack_of(task, excuse.unwrap_or_default());
+            if !push(&mut self.seen, (thread, start)) {
                 return None;
             }
             if excuse.is_none() {
-                return Some(task.stat.tid);
+                return Some(tid);
             }
         }
     }

@@ -22,6 +22,8 @@ use gimli::UnwindContext;
 pub(super) const MOST_FRAMES: usize = 256;
 /// Addresses whose rules are kept, each in a place of its own.
 const KNOWN: usize = 1024;
+/// Frames that most stacks have room for.
+const USUAL_FRAMES: usize = 32;
 /// How often the list of images is read again because an address is in none of them.
 const REFRESHES: u32 = 3;
 
@@ -139,7 +141,10 @@ impl<'r> Unwinder<'r> {
             bytes: copied.stack,
             cut: copied.cut,
         };
-        let mut walk = Walk::default();
+        let mut walk = Walk {
+            frames: Vec::with_capacity(USUAL_FRAMES),
+            ..Walk::default()
+        };
         let mut at = self.leaf(&copied.registers);
         self.learn(at.pc);
         let mut uncertain = false;

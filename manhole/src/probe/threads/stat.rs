@@ -1,6 +1,7 @@
 //! The files of one thread below `/proc/self/task/TID`, parsed.
 
 use crate::probe::procfs::{field, field_number, lossless};
+use std::borrow::Cow;
 
 /// What a thread is doing, by the scheduler's letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +71,10 @@ pub(crate) struct Stat {
 impl Stat {
     /// Parses `4711 (name) S 1 ...`. The name may hold blanks and parentheses: the last one counts.
     pub(crate) fn parse(content: &[u8]) -> Option<Self> {
-        let text = lossless(content);
+        let text = match str::from_utf8(content) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(lossless(content)),
+        };
         let (tid, rest) = text.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(") ")?;
         let mut fields = rest.split_ascii_whitespace();
