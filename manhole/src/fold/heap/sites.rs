@@ -29,6 +29,8 @@ pub(super) struct Sites<'a> {
     pub total: Row,
     /// What is asked.
     pub view: View,
+    /// How much of the time that is compared has to pass before memory is old.
+    pub young: f64,
 }
 
 /// A place in the application, and what was counted there.
@@ -60,6 +62,7 @@ impl<'a> Sites<'a> {
             rows: Vec::new(),
             total: Row::new(None),
             view: wish.view,
+            young: young(heap, wish),
         };
         let mut rows: BTreeMap<Site, Row> = BTreeMap::new();
         let mut reader = Reader::new(&heap.dump);
@@ -273,6 +276,12 @@ fn error_of(amount: Amount, samples: f64) -> f64 {
 
 pub(super) fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// The share of the time between two looks in which what comes is still young now, 0 to 1.
+fn young(heap: &Heap, wish: &Wish) -> f64 {
+    let window = heap.report.window.as_ref().map_or(0, |window| window.ns);
+    (wish.min_age_ns as f64 / window.max(1) as f64).min(1.0)
 }
 
 /// A stack that the earlier look did not keep cannot be compared by itself: it was in the sum of those

@@ -184,7 +184,7 @@ pub(super) fn leaks(sites: &Sites<'_>, wish: &Wish) -> Table {
         Column::new("place", ""),
     ];
     let cells = |row: &Row| {
-        let growth = grows(row);
+        let growth = grows(sites, row);
         vec![
             Cell::Bytes(row.old.bytes),
             error(row.old_variance.max(0.0).sqrt(), row.old.bytes),
@@ -202,7 +202,7 @@ pub(super) fn leaks(sites: &Sites<'_>, wish: &Wish) -> Table {
     };
     let mut rows: Vec<&Row> = sites.rows.iter().filter(|row| row.old.bytes > 0).collect();
     order::sort_by_key(&mut rows, |row| {
-        let grown = grows(row).filter(|growth| growth.sure);
+        let grown = grows(sites, row).filter(|growth| growth.sure);
         Reverse((grown.map_or(0, |growth| growth.bytes), row.old.bytes))
     });
     filled(Table::new("sites", columns), sites, &rows, wish, &cells)

@@ -328,6 +328,12 @@ fn verdicts() {
             count.middle = Some(count.now.live().bytes);
         }
     };
+    // All of it is old, and nobody looked in between.
+    let loaded = |heap: &mut Heap| {
+        for count in &mut heap.counts {
+            count.old = count.now.live();
+        }
+    };
     // Most of what it took it gave back.
     let returned = |heap: &mut Heap| {
         heap.counts[0].now = state(10_000, 8_500);
@@ -346,6 +352,8 @@ fn verdicts() {
     check(View::Diff, &alone, Severity::Ok, "Nothing to compare with.");
     let once = "1.94 GiB is older than 1m 00s; nothing of it kept growing in the last 1h 0m.";
     check(View::Leaks, &filled, Severity::Ok, once);
+    let at_once = "2.08 GiB is older than 1m 00s; nothing of it kept growing in the last 1h 0m.";
+    check(View::Leaks, &loaded, Severity::Ok, at_once);
     let leak = "1.94 GiB is older than 1m 00s; Cache::lookup keeps growing, +0.99 GiB in 1h 0m, 89 % freed again: \
                 probably a leak.";
     check(View::Leaks, &returned, Severity::Warn, leak);

@@ -174,22 +174,34 @@ pub(super) struct Growth {
 }
 
 /// How `row` grew; `None` when it cannot be compared.
-pub(super) fn grows(row: &Row) -> Option<Growth> {
+pub(super) fn grows(sites: &Sites<'_>, row: &Row) -> Option<Growth> {
     if row.unknown {
         return None;
     }
     let before = row.before.live().bytes;
     let grown = signed(row.old.bytes) - signed(before);
     let chance = 2.0 * (row.old_variance + row.before.variance).max(0.0).sqrt();
-    let kept_on = row.middle.is_none_or(|middle| {
-        let fifth = grown / 5;
-        let middle = signed(middle);
-        middle - signed(before) >= fifth && signed(row.old.bytes) - middle >= fifth
-    });
     Some(Growth {
         bytes: grown.max(0),
-        sure: grown >= LEAST && grown as f64 > chance && kept_on,
+        sure: grown >= LEAST && grown as f64 > chance && goes_on(sites, row, grown),
     })
+}
+
+/// Whether growth did not come all at once: a fifth of it in either half of the time. Where nobody looked in
+/// between, what is young has to be a third of what it would be.
+fn goes_on(sites: &Sites<'_>, row: &Row, grown: i64) -> bool {
+    let (before, old) = (signed(row.before.live().bytes), signed(row.old.bytes));
+    match row.middle {
+        Some(middle) => {
+            let (first, second) = (signed(middle) - before, old - signed(middle));
+            first >= grown / 5 && second >= grown / 5
+        }
+        None => {
+            let young = signed(row.now.live().bytes) - old;
+            let expected = grown as f64 * sites.young / (1.0 - sites.young).max(0.01);
+            young as f64 * 3.0 >= expected
+        }
+    }
 }
 
 fn leaks(sites: &Sites<'_>, report: &Report, wish: &Wish) -> (Severity, String) {
@@ -200,7 +212,7 @@ fn leaks(sites: &Sites<'_>, report: &Report, wish: &Wish) -> (Severity, String) 
         text.push_str("; whether it grows is not known yet: no look is old enough");
         return (Severity::Ok, text);
     };
-    let growth = |row: &&Row| grows(row).filter(|growth| growth.sure);
+    let growth = |row: &&Row| grows(sites, row).filter(|growth| growth.sure);
     let leaking = sites.rows.iter().filter(|row| growth(row).is_some());
     let most = leaking.max_by_key(|row| growth(row).map(|growth| growth.bytes));
     let time = units::nanos(window.ns);
