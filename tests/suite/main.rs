@@ -4,6 +4,7 @@
 //! test states the outcome it was promised. See `CONTRIBUTING.md` for how to run and renew.
 
 mod access;
+mod allocators;
 mod application;
 mod bounds;
 mod cli;
