@@ -62,7 +62,8 @@ pub(super) fn take(
     compare(&mut snapshot, ask, kept, before)?;
     snapshot.report.baselines = kept.words();
     snapshot.report.age_ns = crate::probe::identity::age_ns();
-    let (frames, counts, report) = snapshot.choose(&PROCESS, rank(ask.wish.view));
+    let chosen = snapshot.choose(&PROCESS, rank(ask.wish.view));
+    let (frames, counts, report) = chosen.map_err(no_memory)?;
     named(&frames, counts, report, ctx)
 }
 

@@ -78,7 +78,8 @@ impl<'a> Sites<'a> {
             if site == Site::Elsewhere {
                 let items = without_allocator(&thread.items);
                 let of = items.first().map_or("", |item| &item.name.of);
-                *row.crates.entry(of.to_owned()).or_default() += amount;
+                let sum = row.crates.entry(of.to_owned()).or_default();
+                *sum = sum.saturating_add(amount);
             }
         }
         sites.rows = rows.into_values().collect();
@@ -170,7 +171,7 @@ impl Row {
             }
             None => self.unknown = true,
         }
-        self.middle = self.middle.zip(count.middle).map(|(sum, of)| sum + of);
+        self.middle = added(self.middle, count.middle);
         self.recent = match (self.recent, count.recent) {
             (Some(sum), Some(of)) => Some(sum.saturating_add(of)),
             (sum, of) => sum.or(of),
@@ -189,7 +190,7 @@ impl Row {
         self.known = self.known.plus(&other.known);
         self.before = self.before.plus(&other.before);
         self.unknown |= other.unknown;
-        self.recent = self.recent.zip(other.recent).map(|(a, b)| a + b);
+        self.recent = added(self.recent, other.recent);
         self.peak = self.peak.plus(other.peak);
         self.old = self.old.plus(other.old);
         self.old_variance += other.old_variance;
@@ -272,6 +273,11 @@ fn error_of(amount: Amount, samples: f64) -> f64 {
     }
     let missed = (1.0 - samples / objects).max(0.0);
     amount.bytes as f64 * (missed / samples).sqrt()
+}
+
+/// The sum of two amounts that are known.
+fn added(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    Some(one?.saturating_add(other?))
 }
 
 pub(super) fn signed(bytes: u64) -> i64 {

@@ -146,7 +146,8 @@ pub(super) fn diff(sites: &Sites<'_>, wish: &Wish) -> Table {
     };
     let mut table = filled(Table::new("sites", columns), sites, &rows, wish, &cells);
     if !small.is_empty() {
-        let sum: i64 = small.iter().map(|row| row.change()).sum();
+        let changes = small.iter().map(|row| row.change());
+        let sum = changes.fold(0, i64::saturating_add);
         table.row([
             Cell::BytesChange(sum),
             Cell::Unknown,

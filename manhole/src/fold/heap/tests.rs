@@ -397,3 +397,30 @@ fn a_small_difference_is_no_growth() {
     });
     assert_eq!(text.0, Severity::Ok, "{}", text.1);
 }
+
+#[test]
+fn figures_that_nobody_can_have_are_shown_all_the_same() {
+    for view in View::ALL.map(|(view, _)| view) {
+        for tree in [false, true] {
+            let mut heap = heap();
+            let most = Amount {
+                bytes: u64::MAX,
+                objects: u64::MAX,
+            };
+            for count in &mut heap.counts {
+                count.now.allocated = most;
+                count.now.variance = f64::MAX;
+                (count.peak, count.old) = (most, most);
+                (count.middle, count.recent) = (Some(u64::MAX), Some(u64::MAX));
+                count.ages = [u64::MAX; 5];
+            }
+            let wish = Wish { tree, ..wish(view) };
+            profile(&heap, &wish);
+            let text = shown(&answer(heap, wish, None), TextStyle::default());
+            assert!(
+                text.contains("16.0 EiB") || text.contains("8.00 EiB"),
+                "{text}"
+            );
+        }
+    }
+}

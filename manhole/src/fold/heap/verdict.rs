@@ -154,7 +154,8 @@ fn diff(sites: &Sites<'_>, report: &Report) -> (Severity, String) {
         Some(row) => row,
         None => return (Severity::Ok, text),
     };
-    let grown: i64 = sites.rows.iter().map(|row| row.change().max(0)).sum();
+    let grown = sites.rows.iter().map(|row| row.change().max(0));
+    let grown = grown.fold(0, i64::saturating_add);
     let share = row.change() as f64 * 100.0 / grown.max(1) as f64;
     let place = called(sites, row);
     text.push_str(&format!("; {} of the growth is {place}", percent(share)));

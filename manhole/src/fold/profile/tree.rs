@@ -71,7 +71,7 @@ pub(in crate::fold) fn table(walk: &Walk<'_>, style: Style<'_>, most: usize) -> 
         // A function takes no more than its caller: what stays is a tree.
         let mut sizes: Vec<u64> = lines.iter().map(|line| line.ns).collect();
         order::sort_by_key(&mut sizes, |ns| Reverse(*ns));
-        let bound = sizes.get(most).map_or(0, |ns| ns + 1);
+        let bound = sizes.get(most).map_or(0, |ns| ns.saturating_add(1));
         (cut, has_cut) = (style.share(bound), true);
         lines = shown(&roots, walk, bound);
     }
@@ -110,7 +110,8 @@ fn grow(paths: &[&Stack], depth: usize, least: u64, has_cut: &mut bool) -> Vec<N
     let at = |stack: &&Stack| stack.functions.iter().nth_back(depth).copied();
     let mut nodes = Vec::new();
     for branch in paths.chunk_by(|a, b| at(a) == at(b)) {
-        let ns: u64 = branch.iter().map(|stack| stack.ns).sum();
+        let times = branch.iter().map(|stack| stack.ns);
+        let ns = times.fold(0, u64::saturating_add);
         let Some(number) = branch.first().and_then(at) else {
             continue;
         };

@@ -207,7 +207,8 @@ impl<'a> Walk<'a> {
         let function = self.functions.get_mut(number as usize);
         if let (Some(function), Some(known)) = (function, item.function) {
             let line = known.line.unwrap_or(0);
-            function.lines.entry(line).or_insert((0, known)).0 += ns;
+            let sum = &mut function.lines.entry(line).or_insert((0, known)).0;
+            *sum = sum.saturating_add(ns);
         }
         number
     }

@@ -23,6 +23,9 @@ use std::{
 /// Most stacks that are shown with their frames; the others are added up.
 pub(crate) const STACKS: usize = 4096;
 
+/// The frames of stacks as addresses, what was counted at each, and where that is from.
+pub(crate) type Chosen = (Vec<Arc<[u64]>>, Vec<Count>, Report);
+
 /// The stacks with what was counted at them.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
@@ -123,11 +126,14 @@ impl Snapshot {
     }
 
     /// Chooses the [`STACKS`] with most of what `rank` says, and reads their frames.
+    ///
+    /// # Errors
+    /// When there is no memory for them.
     pub(crate) fn choose(
         mut self,
         source: &Source,
         rank: fn(&Count) -> u64,
-    ) -> (Vec<Arc<[u64]>>, Vec<Count>, Report) {
+    ) -> Result<Chosen, TryReserveError> {
         self.stacks.retain(|(_, count)| says_anything(count));
         if self.stacks.len() > STACKS {
             order::sort_by_key(&mut self.stacks, |(_, count)| Reverse(rank(count)));
@@ -141,20 +147,24 @@ impl Snapshot {
         let places = self.stacks.iter().enumerate();
         let places: BTreeMap<u32, usize> = places.map(|(at, (id, _))| (*id, at)).collect();
         let nothing: Arc<[u64]> = Arc::default();
-        let mut frames = vec![nothing; self.stacks.len()];
+        let mut frames = Vec::new();
+        frames.try_reserve_exact(self.stacks.len() + 1)?;
+        frames.resize(self.stacks.len(), nothing);
         (source.stacks)(&mut |counts| {
             let at = places.get(&counts.id);
             if let Some(place) = at.and_then(|at| frames.get_mut(*at)) {
                 *place = counts.frames.into();
             }
         });
-        let mut counts: Vec<Count> = self.stacks.into_iter().map(|(_, count)| count).collect();
+        let mut counts = Vec::new();
+        counts.try_reserve_exact(self.stacks.len() + 1)?;
+        counts.extend(self.stacks.into_iter().map(|(_, count)| count));
         if let Some(mut rest) = self.rest {
             rest.place = Place::Rest;
             counts.push(rest);
             frames.push(Arc::default());
         }
-        (frames, counts, self.report)
+        Ok((frames, counts, self.report))
     }
 }
 

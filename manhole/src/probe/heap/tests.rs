@@ -80,7 +80,7 @@ const MINUTE: u64 = 60_000_000_000;
 #[test]
 fn a_snapshot_has_ages_errors_and_frames_of_each_stack() {
     let snapshot = Snapshot::take(&SOURCE, MINUTE).unwrap().unwrap();
-    let (frames, counts, report) = snapshot.choose(&SOURCE, live_bytes);
+    let (frames, counts, report) = snapshot.choose(&SOURCE, live_bytes).unwrap();
     assert_eq!(report.rate, 1 << 19);
     let frames: Vec<&[u64]> = frames.iter().map(|frames| &**frames).collect();
     assert_eq!(
@@ -116,7 +116,7 @@ fn a_look_that_was_cut_knows_what_it_left_out() {
     let mut snapshot = Snapshot::take(&SOURCE, MINUTE).unwrap().unwrap();
     snapshot.compare(&cut);
     snapshot.since(&cut);
-    let (_, counts, _) = snapshot.choose(&SOURCE, live_bytes);
+    let (_, counts, _) = snapshot.choose(&SOURCE, live_bytes).unwrap();
     let found = counts
         .iter()
         .map(|count| (count.place, count.before.is_some(), count.recent));
@@ -149,7 +149,7 @@ fn stacks_with_little_are_added_up() {
         ..SOURCE
     };
     let snapshot = Snapshot::take(&source, 0).unwrap().unwrap();
-    let (frames, counts, _) = snapshot.choose(&source, live_bytes);
+    let (frames, counts, _) = snapshot.choose(&source, live_bytes).unwrap();
     assert_eq!((frames.len(), counts.len()), (STACKS + 1, STACKS + 1));
     let rest = counts.last().unwrap();
     assert_eq!((rest.place, rest.now.live().bytes), (Place::Rest, 55));
