@@ -1,7 +1,7 @@
 //! The tables of the allocator, under every interleaving that loom can make.
 //!
-//! As `slot_model.rs` does for requests: the files are the library's own, with loom's atomics. Each model
-//! is shown to be able to fail by leaving out one step of the protocol.
+//! As `slot_model.rs` does for requests: the files are the library's own, with loom's atomics. That a reader
+//! could see parts of two samples is shown by leaving out the step that keeps it from that.
 
 mod atomics {
     pub(super) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

@@ -65,10 +65,12 @@ impl Books {
         add(&counts.samples, 1);
         add(&self.allocated_objects, amount.objects);
         add(&self.samples, 1);
-        let freed = self.freed_bytes.load(Ordering::Relaxed);
+        // What is freed is read afterwards, so that the height is rather missed than made up by what
+        // others allocate and free in between.
         let before = self
             .allocated_bytes
             .fetch_add(amount.bytes, Ordering::Relaxed);
+        let freed = self.freed_bytes.load(Ordering::Relaxed);
         let live = before.saturating_add(amount.bytes).saturating_sub(freed);
         if live > self.highest.fetch_max(live, Ordering::Relaxed) {
             self.highest_at.store(now, Ordering::Relaxed);

@@ -14,6 +14,9 @@ use std::{
 
 /// Bytes until a thread looks again whether something is sampled.
 const WHILE_OFF: i64 = 4 << 20;
+/// The longest distance that is counted down at once. Behind it the rest is drawn anew, by the rate of then:
+/// of an exponential distribution what is left has the same distribution as the whole.
+const LONGEST: i64 = 64 << 20;
 /// A thread that takes more samples than this in a second halves its share, up to so often.
 const MOST_PER_SECOND: u32 = 5000;
 const MOST_DOUBLINGS: u32 = 20;
@@ -43,6 +46,8 @@ pub(super) struct Thread {
     left: Cell<i64>,
     /// The rate by which that was drawn; off for a thread that has not begun.
     rate: Cell<Rate>,
+    /// Whether there is no sample at its end, but a longer way.
+    goes_on: Cell<bool>,
     /// Whether a sample is being taken: what a signal handler allocates meanwhile is not sampled.
     busy: Cell<bool>,
     /// Whether this is a thread of the console.
@@ -58,6 +63,7 @@ thread_local! {
         Thread {
             left: Cell::new(0),
             rate: Cell::new(Rate::OFF),
+            goes_on: Cell::new(false),
             busy: Cell::new(false),
             excluded: Cell::new(false),
             random: Cell::new(0),
@@ -131,13 +137,19 @@ impl Thread {
         if self.rate.get() == Rate::OFF {
             // The first of this thread, or after a time of nothing: this very allocation counts.
             self.draw(wanted);
-            let left = self.left.get().wrapping_sub(size as i64);
-            self.left.set(left);
-            if left >= 0 {
-                return None;
-            }
+            self.left.set(self.left.get().wrapping_sub(size as i64));
         }
-        Some(self.rate.get())
+        self.go_on(wanted);
+        (self.left.get() < 0).then(|| self.rate.get())
+    }
+
+    /// Draws the rest of a way that was too long to be counted down at once.
+    fn go_on(&self, rate: Rate) {
+        while self.goes_on.get() && self.left.get() < 0 {
+            let beyond = self.left.get();
+            self.draw(rate);
+            self.left.set(self.left.get().saturating_add(beyond));
+        }
     }
 
     fn wanted(&self) -> Rate {
@@ -147,12 +159,14 @@ impl Thread {
     /// Draws the distance to the next sample.
     fn draw(&self, rate: Rate) {
         self.rate.set(rate);
-        self.left.set(match rate {
+        let distance = match rate {
             Rate::OFF => WHILE_OFF,
             Rate::ALL => 0,
             // What is above i64 saturates.
             _ => (-self.uniform().ln() * rate.bytes() as f64) as i64,
-        });
+        };
+        self.goes_on.set(distance > LONGEST);
+        self.left.set(distance.min(LONGEST));
     }
 
     /// A random number above 0 and at most 1.
@@ -171,7 +185,7 @@ impl Thread {
     }
 }
 
-/// A number that is not 0, another for each thread and each process.
+/// A number that is not 0, another for each thread; a forked child goes on with its parent's.
 fn seed(address: u64) -> u64 {
     let mut mixed =
         SEED.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed) ^ address.rotate_left(32);
@@ -262,8 +276,35 @@ mod tests {
             }
             thread.draw(Rate::ALL);
             assert_eq!(thread.left.get(), 0);
+            // Far away is reached in steps.
             thread.draw(Rate::of(u64::MAX));
-            assert!(thread.left.get() > 1 << 50);
+            assert_eq!((thread.left.get(), thread.goes_on.get()), (LONGEST, true));
+        });
+    }
+
+    #[test]
+    fn a_sample_far_away_is_as_probable_as_it_should_be() {
+        THREAD.with(|thread| {
+            // Ten times the longest distance: in steps of a third of that one in thirty is met.
+            let rate = Rate::of(10 * LONGEST as u64);
+            let before = super::rate();
+            let steps = 60_000;
+            thread.draw(rate);
+            let mut met = 0;
+            for _ in 0..steps {
+                thread.left.set(thread.left.get() - LONGEST / 3);
+                thread.go_on(rate);
+                if thread.left.get() < 0 {
+                    met += 1;
+                    thread.draw(rate);
+                }
+            }
+            let expected = f64::from(steps) * (1.0 - (-1.0_f64 / 30.0).exp());
+            assert!(
+                (f64::from(met) - expected).abs() < 6.0 * expected.sqrt(),
+                "{met}"
+            );
+            thread.draw(before);
         });
     }
 

@@ -66,7 +66,9 @@ pub(super) fn freed(address: usize) -> Option<Value> {
 
 /// It was not, for want of memory.
 pub(super) fn not_moved(address: usize, value: Value) {
+    let errno = Errno::last_raw();
     tables::restore(address, value);
+    Errno::set_raw(errno);
 }
 
 #[inline(never)]

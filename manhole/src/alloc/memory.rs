@@ -15,6 +15,9 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
+/// Of so many requests for memory that could not be had one tries again.
+const TRIES: u32 = 1024;
+
 /// A type that zeros are a value of, that needs no drop, and that threads may share.
 ///
 /// # Safety
@@ -33,6 +36,7 @@ unsafe impl Zeroed for Record {}
 pub(super) struct Array<T: 'static> {
     start: AtomicPtr<T>,
     length: usize,
+    refused: std::sync::atomic::AtomicU32,
     of: PhantomData<&'static [T]>,
 }
 
@@ -41,6 +45,7 @@ impl<T: Zeroed> Array<T> {
         Self {
             start: AtomicPtr::new(ptr::null_mut()),
             length,
+            refused: std::sync::atomic::AtomicU32::new(0),
             of: PhantomData,
         }
     }
@@ -60,7 +65,13 @@ impl<T: Zeroed> Array<T> {
 
     /// The elements, mapped now if they are not yet; empty when that fails. About 3 us the first time.
     pub(super) fn map(&'static self) -> &'static [T] {
-        if self.start.load(Ordering::Acquire).is_null() {
+        let missing = self.start.load(Ordering::Acquire).is_null();
+        if missing
+            && self
+                .refused
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(TRIES)
+        {
             let bytes = NonZeroUsize::new(self.length.saturating_mul(size_of::<T>()));
             if let Some(bytes) = bytes {
                 self.fill(bytes);
@@ -70,22 +81,30 @@ impl<T: Zeroed> Array<T> {
     }
 
     fn fill(&self, bytes: NonZeroUsize) {
-        let access = mman::ProtFlags::PROT_READ | mman::ProtFlags::PROT_WRITE;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let none = mman::ProtFlags::PROT_NONE;
         let flags = mman::MapFlags::MAP_PRIVATE | mman::MapFlags::MAP_NORESERVE;
         // SAFETY: mmap(2): without an address and MAP_FIXED nothing that exists is replaced.
-        let Ok(start) = (unsafe { mman::mmap_anonymous(None, bytes, access, flags) }) else {
+        let Ok(start) = (unsafe { mman::mmap_anonymous(None, bytes, none, flags) }) else {
             return;
         };
-        // A huge page would make the first sample cost two megabytes.
-        // SAFETY: madvise(2) on the mapping made above, which it leaves as it is where it is refused.
-        unsafe { libc::madvise(start.as_ptr(), bytes.get(), libc::MADV_NOHUGEPAGE) };
+        // A huge page would make the first sample cost two megabytes; and a process that locks all of its
+        // memory (mlockall) would have all of this made at once, which nobody may access so far.
+        // SAFETY: madvise(2), munlock(2) and mprotect(2) of the mapping made above, which nobody knows yet.
+        let ready = unsafe {
+            libc::madvise(start.as_ptr(), bytes.get(), libc::MADV_NOHUGEPAGE);
+            libc::munlock(start.as_ptr(), bytes.get());
+            libc::mprotect(start.as_ptr(), bytes.get(), access) == 0
+        };
         let mine = start.as_ptr().cast();
         let (order, failed) = (Ordering::AcqRel, Ordering::Acquire);
-        if self
-            .start
-            .compare_exchange(ptr::null_mut(), mine, order, failed)
-            .is_err()
-        {
+        let first = self.start.compare_exchange(
+            ptr::null_mut(),
+            if ready { mine } else { ptr::null_mut() },
+            order,
+            failed,
+        );
+        if first.is_err() || !ready {
             // SAFETY: munmap(2) of what was mapped above; somebody else was first, so nobody knows it.
             unsafe { libc::munmap(start.as_ptr(), bytes.get()) };
         }

@@ -55,8 +55,9 @@ impl Rate {
     /// `doublings` times half as often.
     pub(super) fn slower(self, doublings: u32) -> Self {
         match self {
-            Self::OFF => self,
-            _ => Self::of(self.bytes().checked_shl(doublings).unwrap_or(u64::MAX)),
+            Self::OFF | Self::ALL => self,
+            _ if doublings >= self.bytes().leading_zeros() => Self::of(u64::MAX),
+            _ => Self::of(self.bytes() << doublings),
         }
     }
 }
@@ -80,11 +81,13 @@ impl Amount {
         }
     }
 
-    /// What is left after `other` is taken away; nothing when that is more.
+    /// What is left after `other` is taken away; nothing when that is more. Sums go round after 2^48
+    /// objects, which is days for a process in a hurry, and differences stay right.
     pub(crate) fn minus(self, other: Self) -> Self {
+        let left = |all: u64, part: u64| u64::try_from(all.wrapping_sub(part) as i64).unwrap_or(0);
         Self {
-            bytes: self.bytes.saturating_sub(other.bytes),
-            objects: self.objects.saturating_sub(other.objects),
+            bytes: left(self.bytes, other.bytes),
+            objects: left(self.objects, other.objects),
         }
     }
 }
@@ -136,6 +139,8 @@ mod tests {
     fn a_rate_is_doubled_and_off_stays_off() {
         assert_eq!(Rate::DEFAULT.slower(3).bytes(), 4 << 20);
         assert_eq!(Rate::OFF.slower(5), Rate::OFF);
+        assert_eq!(Rate::ALL.slower(5), Rate::ALL);
+        assert_eq!(Rate::of(3).slower(62), Rate::of(u64::MAX));
         assert!(Rate::DEFAULT.slower(200).bytes() > 1 << 63);
     }
 
@@ -168,6 +173,19 @@ mod tests {
             bytes: 5,
             objects: 4,
         };
+        let round = Amount {
+            bytes: 2,
+            objects: u64::MAX,
+        };
+        let later = Amount {
+            bytes: 5,
+            objects: 6,
+        };
+        let left = Amount {
+            bytes: 3,
+            objects: 7,
+        };
+        assert_eq!(later.minus(round), left);
         assert_eq!(
             small.minus(large),
             Amount {

@@ -120,7 +120,14 @@ pub(crate) fn stacks(each: &mut dyn FnMut(Counts<'_>)) {
     let mut frames = [0; MOST_FRAMES];
     tables::each_stack(&mut |id, held, record| {
         let (allocated, freed) = books::both(&record.counts);
-        if allocated == Amount::default() {
+        let place = match id {
+            BEFORE_INSTALL => Place::BeforeInstall,
+            NO_ROOM => Place::NoRoom,
+            NO_STACK => Place::NoStack,
+            _ => Place::Stack,
+        };
+        // A number without frames is being given out at this moment.
+        if allocated == Amount::default() || place == Place::Stack && held.is_empty() {
             return;
         }
         for (from, into) in held.iter().zip(&mut frames) {
@@ -128,12 +135,7 @@ pub(crate) fn stacks(each: &mut dyn FnMut(Counts<'_>)) {
         }
         each(Counts {
             id,
-            place: match id {
-                BEFORE_INSTALL => Place::BeforeInstall,
-                NO_ROOM => Place::NoRoom,
-                NO_STACK => Place::NoStack,
-                _ => Place::Stack,
-            },
+            place,
             frames: frames.get(..held.len()).unwrap_or_default(),
             allocated,
             freed,

@@ -122,7 +122,7 @@ fn levels() -> impl Iterator<Item = Level<'static>> {
         keys: keys.get(),
         values: values.get(),
     });
-    all.take_while(|level| !level.keys.is_empty())
+    all.filter(|level| !level.keys.is_empty())
 }
 
 fn amount(value: &Value) -> Amount {

@@ -26,8 +26,8 @@ use std::sync::{
 
 /// Bytes of unwind information of libraries that are kept; the program's own is read in place.
 const BUDGET: u64 = 16 << 20;
-/// Addresses whose rules are kept, each in a place of its own: 32 KiB.
-const KNOWN: usize = 2048;
+/// Addresses whose rules are kept, each in a place of its own: 128 KiB.
+const KNOWN: usize = 8192;
 /// There are no rules for an address.
 const NONE: u64 = 0;
 
@@ -59,7 +59,11 @@ pub(crate) fn learn(keep_going: &dyn Fn() -> bool) {
     let Some(map) = Map::new(before.as_deref(), keep_going) else {
         return;
     };
-    if before.is_some_and(|before| before.images.now == map.images.now) {
+    // A library that was built anew may lie where its predecessor was.
+    let same = |before: Arc<Map>| {
+        before.images.now == map.images.now && before.images.list == map.images.list
+    };
+    if before.is_some_and(same) {
         return;
     }
     let map = Some(Arc::new(map));
@@ -99,6 +103,7 @@ impl Map {
         let mut budget = Budget::of(BUDGET);
         let load = |image: &Image| {
             let known = before.and_then(|before| before.loaded_of(image));
+            let known = known.filter(|known| budget.take(known.copied()).is_some());
             known.or_else(|| {
                 let loaded = Loaded::new(image, &mut budget, &sys::memory::read_own)?;
                 Some(Arc::new(loaded))

@@ -2,7 +2,7 @@
 //!
 //! The program's own is read in place: it may be large, little of it is needed, and nobody unmaps it.
 //! Everything else is copied when a stack first leads into it, because the host may unload it while
-//! we read, and freed with the answer.
+//! we read, and freed with the answer; those of [`super::live`] stay as long as they are mapped.
 
 use super::{
     modules::{Image, Read},
@@ -24,6 +24,12 @@ impl Budget {
     /// So many bytes.
     pub(super) const fn of(bytes: u64) -> Self {
         Self(bytes)
+    }
+
+    /// `None` when there are not so many left.
+    pub(super) fn take(&mut self, bytes: u64) -> Option<()> {
+        self.0 = self.0.checked_sub(bytes)?;
+        Some(())
     }
 }
 
@@ -92,6 +98,15 @@ impl Loaded {
         })
     }
 
+    /// Bytes of the copies.
+    pub(super) fn copied(&self) -> u64 {
+        let of = |held: &Held| match held {
+            Held::Lent(_) => 0,
+            Held::Copied(pages, _) => pages.len() as u64,
+        };
+        of(&self.index) + of(&self.frames)
+    }
+
     pub(super) fn sections(&self) -> Sections<'_> {
         Sections {
             index: self.index.bytes(),
@@ -103,7 +118,7 @@ impl Loaded {
 }
 
 fn copy(start: u64, length: u64, budget: &mut Budget, read: Read<'_>) -> Option<Held> {
-    budget.0 = budget.0.checked_sub(length)?;
+    budget.take(length)?;
     let mut pages = Pages::new(usize::try_from(length).ok()?)?;
     let known = read(start, &mut pages);
     Some(Held::Copied(pages, known))

@@ -77,7 +77,7 @@ struct Piece {
 /// many could be read before the first page that cannot. 0 when the system refuses the call.
 ///
 /// # Safety
-/// `into` is valid for writing [`STACK`] bytes, `wanted` is at most that, `page` the size of a page.
+/// `into` is valid for writing `wanted` bytes, which are at most [`STACK`]; `page` is the size of a page.
 #[cfg_attr(debug_assertions, inline(never))]
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) unsafe fn copy(pid: u32, from: u64, wanted: u64, page: u64, into: *mut u8) -> usize {

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// The farthest end of a stack that is looked for: each page up to there is tried.
-const FARTHEST: u64 = 256 << 10;
+const FARTHEST: u64 = 1 << 20;
 /// Bytes that are copied of a stack whose end nobody knows, and how many threads may at a time.
 const WINDOW: usize = 16 << 10;
 const WINDOWS: usize = 4;
@@ -24,25 +24,39 @@ const WINDOWS: usize = 4;
 pub(crate) struct Known {
     low: u64,
     high: u64,
+    /// Whether the thread was met on a stack that is not known to be its own. It is never believed again
+    /// that it is on that one: what is between may have been another stack, and be gone.
+    foreign: bool,
 }
 
 impl Known {
     /// Nothing.
-    pub(crate) const NONE: Self = Self { low: 0, high: 0 };
+    pub(crate) const NONE: Self = Self {
+        low: 0,
+        high: 0,
+        foreign: false,
+    };
 
     /// Whether all from `sp` to the end of the thread's own stack may be read; tried if nobody did.
     fn reaches(&mut self, sp: u64) -> bool {
-        if (self.low..self.high).contains(&sp) {
-            return true;
+        if self.foreign || (self.low..self.high).contains(&sp) {
+            return !self.foreign;
         }
-        // SAFETY: getauxval(3) reads the vector that the kernel put on the initial stack; an unknown
-        // key gives 0. The name of the program lies at the very end of the main thread's stack.
-        let main_end = unsafe { libc::getauxval(libc::AT_EXECFN) };
-        let ends = [arch::thread_pointer(), main_end];
-        let high = ends.into_iter().filter(|end| *end > sp).min();
-        let Some(high) = high.filter(|high| high - sp <= FARTHEST) else {
-            return false;
+        self.foreign = !self.extends_to(sp);
+        !self.foreign
+    }
+
+    fn extends_to(&mut self, sp: u64) -> bool {
+        // The control block of the main thread is elsewhere, perhaps above stacks that are nobody's.
+        let high = match is_main() {
+            // SAFETY: getauxval(3) reads the vector that the kernel put on the initial stack; an unknown
+            // key gives 0. These bytes lie there above all frames.
+            true => unsafe { libc::getauxval(libc::AT_RANDOM) },
+            false => arch::thread_pointer(),
         };
+        if high.checked_sub(sp).is_none_or(|way| way > FARTHEST) {
+            return false;
+        }
         let page = crate::sys::page_size();
         let low = sp & !page.wrapping_sub(1);
         let until = match self.high == high && self.low > low {
@@ -51,10 +65,18 @@ impl Known {
         };
         let readable = copy::readable(std::process::id(), low, until, page);
         if readable {
-            *self = Self { low, high };
+            (self.low, self.high) = (low, high);
         }
         readable
     }
+}
+
+/// Whether the calling thread is the process's first. One that has forked is taken for it in the child, where
+/// its stack is then copied.
+fn is_main() -> bool {
+    // SAFETY: gettid(2) takes nothing and cannot fail.
+    let thread = unsafe { arch::call(libc::SYS_gettid, [0; 6]) };
+    u32::try_from(thread) == Ok(std::process::id())
 }
 
 /// What reads a word of the stack; `None` for an address that is not on it.
@@ -75,8 +97,8 @@ pub(crate) fn with_own_stack(
         walk(&registers, &mut |address| {
             let inside = address >= sp && address < reach.high && address & 7 == 0;
             // SAFETY: on this thread's own stack, between its stack pointer and the end: `reaches`
-            // found each page of that readable, without a gap up to the control block of the thread or
-            // the program's name. A guard page lies below every stack that libc makes, so memory without a gap
+            // found each page of that readable, without a gap up to the control block of the thread or, for the first one,
+            // what the kernel left there. A guard page lies below every stack that libc makes, so memory without a gap
             // up to there is this very stack, which stays as long as the thread runs on it. The end
             // is a multiple of 8, or lies in a page that was tried.
             inside.then(|| unsafe { arch::load(address) })
