@@ -172,7 +172,7 @@ impl Kept {
 
     /// The number of a stack, whose frames whoever has the number finds.
     fn number(&self, frames: &[u64]) -> u32 {
-        let number = self.stacks().number(frames).unwrap();
+        let number = self.stacks().number(frames, true).unwrap();
         let held = self.stacks().frames(number).iter();
         let held: Vec<u64> = held.map(|frame| frame.load(Ordering::Relaxed)).collect();
         assert_eq!(held, frames);

@@ -25,8 +25,9 @@ use std::sync::{
 pub(crate) const MOST_FRAMES: usize = 64;
 
 /// Fills the frames in, leaf first, from registers and what reads the stack, but for those whose stack
-/// pointer is not above the number; returns how many. Runs in the hook, so all that is said above holds for it.
-pub(crate) type Walker = fn(&Registers, u64, Read<'_>, &mut [u64; MOST_FRAMES]) -> usize;
+/// pointer is not above the number; returns how many, and whether the last is the thread's first function. Runs
+/// in the hook, so all that is said above holds for it.
+pub(crate) type Walker = fn(&Registers, u64, Read<'_>, &mut [u64; MOST_FRAMES]) -> (usize, bool);
 
 /// Who walks stacks; nobody before `install`.
 static WALKER: OnceLock<Walker> = OnceLock::new();
@@ -78,12 +79,12 @@ fn sample(thread: &Thread, address: usize, size: usize, rate: Rate, mark: &u8) {
         return tables::add(address, size, rate, Err(BEFORE_INSTALL), now());
     };
     let mut frames = [0; MOST_FRAMES];
-    let mut count = 0;
+    let (mut count, mut whole) = (0, false);
     with_own_stack(&thread.stack, &mut |registers, read| {
-        count = walker(registers, above, read, &mut frames);
+        (count, whole) = walker(registers, above, read, &mut frames);
     });
     let stack = match frames.get(..count) {
-        Some(frames @ [_, ..]) => Ok(frames),
+        Some(frames @ [_, ..]) => Ok((frames, whole)),
         _ => Err(NO_STACK),
     };
     tables::add(address, size, rate, stack, now());

@@ -57,8 +57,11 @@ pub(crate) struct Counts<'a> {
     pub id: u32,
     /// What `frames` are.
     pub place: Place,
-    /// Addresses within the calls, leaf first. As many as [`MOST_FRAMES`]: there were more.
+    /// Addresses within the calls, leaf first.
     pub frames: &'a [u64],
+    /// Whether they lead to the thread's first function. Not so: there were more than [`MOST_FRAMES`], or
+    /// the way was lost in code that nothing is known of yet, or on a stack that is not the thread's own.
+    pub whole: bool,
     /// Since the process began.
     pub allocated: Amount,
     /// Of that, what was freed.
@@ -118,7 +121,8 @@ const fn is_hidden() -> bool {
 /// Shows each stack at which something was counted. 0.1 us each.
 pub(crate) fn stacks(each: &mut dyn FnMut(Counts<'_>)) {
     let mut frames = [0; MOST_FRAMES];
-    tables::each_stack(&mut |id, held, record| {
+    tables::each_stack(&mut |kept| {
+        let (id, held, record) = (kept.number, kept.frames, kept.record);
         let (allocated, freed) = books::both(&record.counts);
         let place = match id {
             BEFORE_INSTALL => Place::BeforeInstall,
@@ -137,6 +141,7 @@ pub(crate) fn stacks(each: &mut dyn FnMut(Counts<'_>)) {
             id,
             place,
             frames: frames.get(..held.len()).unwrap_or_default(),
+            whole: kept.whole,
             allocated,
             freed,
             peak: tables::at_mark(record),

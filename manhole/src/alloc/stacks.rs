@@ -64,9 +64,10 @@ pub(super) struct Used {
 }
 
 impl<'a> Stacks<'a> {
-    /// The number of the stack with these frames; `None` when there is no room for it.
-    pub(super) fn number(&self, frames: &[u64]) -> Option<u32> {
-        let hash = hash(frames);
+    /// The number of the stack with these frames, which are all of it or not; `None` when there is no room
+    /// for it.
+    pub(super) fn number(&self, frames: &[u64], whole: bool) -> Option<u32> {
+        let hash = hash(frames, whole);
         let mut place = hash as usize;
         let mut mine = None;
         for _ in 0..PROBES {
@@ -76,14 +77,14 @@ impl<'a> Stacks<'a> {
             if found == NOTHING {
                 let number = match mine {
                     Some(number) => number,
-                    None => *mine.insert(self.write(hash, frames)?),
+                    None => *mine.insert(self.write(hash, frames, whole)?),
                 };
                 match entry.compare_exchange(found, number, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => return Some(number),
                     Err(theirs) => found = theirs,
                 }
             }
-            if self.is(found, hash, frames) {
+            if self.is(found, hash, frames, whole) {
                 return Some(found);
             }
             place += 1;
@@ -111,7 +112,13 @@ impl<'a> Stacks<'a> {
         frames.unwrap_or_default()
     }
 
-    fn write(&self, hash: u64, frames: &[u64]) -> Option<u32> {
+    /// Whether the frames of a number are all of its stack.
+    pub(super) fn is_whole(&self, number: u32) -> bool {
+        self.record(number)
+            .is_some_and(|record| is_whole(record.shape.load(Ordering::Acquire)))
+    }
+
+    fn write(&self, hash: u64, frames: &[u64], whole: bool) -> Option<u32> {
         let start = take(&self.used.frames, frames.len(), self.frames.len())?;
         let records = self.records.len().saturating_sub(FIRST as usize);
         let number = take(&self.used.records, 1, records)?.checked_add(FIRST)?;
@@ -119,17 +126,18 @@ impl<'a> Stacks<'a> {
         for (frame, into) in frames.iter().zip(room) {
             into.store(*frame, Ordering::Relaxed);
         }
-        let shape = pack(start, frames.len(), hash);
+        let shape = pack(start, frames.len(), whole, hash);
         self.record(number)?.shape.store(shape, Ordering::Release);
         Some(number)
     }
 
-    fn is(&self, number: u32, hash: u64, frames: &[u64]) -> bool {
+    fn is(&self, number: u32, hash: u64, frames: &[u64], whole: bool) -> bool {
         let Some(record) = self.record(number) else {
             return false;
         };
-        let (start, length, part) = unpack(record.shape.load(Ordering::Relaxed));
-        if length != frames.len() || part != hash >> HASH_SHIFT {
+        let shape = record.shape.load(Ordering::Relaxed);
+        let (start, length, part) = unpack(shape);
+        if length != frames.len() || part != hash >> HASH_SHIFT || is_whole(shape) != whole {
             return false;
         }
         let theirs = self.frames.get(start..start + length).unwrap_or_default();
@@ -151,11 +159,18 @@ fn take(used: &AtomicU32, count: usize, all: usize) -> Option<u32> {
 
 /// Bits of the hash that go into a shape, its highest.
 const HASH_SHIFT: u32 = 40;
-const LENGTH_BITS: u32 = 8;
+/// And of the length. A bit more says whether the frames are all.
+const LENGTH_BITS: u32 = 7;
+const WHOLE: u64 = 1 << 31;
 
-fn pack(start: u32, length: usize, hash: u64) -> u64 {
+fn pack(start: u32, length: usize, whole: bool, hash: u64) -> u64 {
     let length = length as u64 & ((1 << LENGTH_BITS) - 1);
-    u64::from(start) << 32 | length << 24 | hash >> HASH_SHIFT
+    let whole = if whole { WHOLE } else { 0 };
+    u64::from(start) << 32 | whole | length << 24 | hash >> HASH_SHIFT
+}
+
+fn is_whole(shape: u64) -> bool {
+    shape & WHOLE != 0
 }
 
 fn unpack(shape: u64) -> (usize, usize, u64) {
@@ -167,10 +182,12 @@ fn unpack(shape: u64) -> (usize, usize, u64) {
     )
 }
 
-fn hash(frames: &[u64]) -> u64 {
+fn hash(frames: &[u64], whole: bool) -> u64 {
     let mix = |hash: u64, frame: &u64| {
         let mixed = (hash ^ frame).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         mixed ^ mixed >> 29
     };
-    frames.iter().fold(0xcbf2_9ce4_8422_2325, mix)
+    frames
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325 ^ u64::from(whole), mix)
 }

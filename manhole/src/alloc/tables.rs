@@ -47,9 +47,11 @@ pub(super) fn may_hold(address: usize) -> bool {
     FILTER.may_hold(address)
 }
 
-/// Books a sample: `size` bytes at `address`, allocated by the stack with these frames, or by one of the
-/// numbers that are always there.
-pub(super) fn add(address: usize, size: usize, rate: Rate, stack: Result<&[u64], u32>, now: u32) {
+/// A stack: its frames, and whether they are all; or one of the numbers that are always there.
+pub(super) type Stack<'a> = Result<(&'a [u64], bool), u32>;
+
+/// Books a sample: `size` bytes at `address`.
+pub(super) fn add(address: usize, size: usize, rate: Rate, stack: Stack<'_>, now: u32) {
     let stacks = Stacks {
         index: NUMBERS.map(),
         records: RECORDS.map(),
@@ -58,7 +60,7 @@ pub(super) fn add(address: usize, size: usize, rate: Rate, stack: Result<&[u64],
     };
     let stack = stack.map_or_else(
         |number| number,
-        |frames| stacks.number(frames).unwrap_or(NO_ROOM),
+        |(frames, whole)| stacks.number(frames, whole).unwrap_or(NO_ROOM),
     );
     let value = Value {
         stack,
@@ -141,8 +143,17 @@ pub(super) fn each_live(show: &mut dyn FnMut(Value)) {
     }
 }
 
-/// Shows each stack: its number, its frames, its record.
-pub(super) fn each_stack(show: &mut dyn FnMut(u32, &[AtomicU64], &Record)) {
+/// A stack as it is kept.
+pub(super) struct Kept<'a> {
+    pub number: u32,
+    pub frames: &'a [AtomicU64],
+    /// Whether they are all.
+    pub whole: bool,
+    pub record: &'a Record,
+}
+
+/// Shows each stack.
+pub(super) fn each_stack(show: &mut dyn FnMut(Kept<'_>)) {
     let stacks = Stacks {
         index: NUMBERS.get(),
         records: RECORDS.get(),
@@ -151,7 +162,12 @@ pub(super) fn each_stack(show: &mut dyn FnMut(u32, &[AtomicU64], &Record)) {
     };
     for number in stacks.numbers() {
         if let Some(record) = stacks.record(number) {
-            show(number, stacks.frames(number), record);
+            show(Kept {
+                number,
+                frames: stacks.frames(number),
+                whole: stacks.is_whole(number),
+                record,
+            });
         }
     }
 }

@@ -110,7 +110,7 @@ fn a_stack_has_one_number_whoever_brings_it() {
     let numbers = thread::scope(|scope| {
         let bring = || {
             (0..50)
-                .map(|at| stacks.number(&of(at)).unwrap())
+                .map(|at| stacks.number(&of(at), true).unwrap())
                 .collect::<Vec<_>>()
         };
         let all: Vec<_> = (0..4).map(|_| scope.spawn(bring)).collect();
@@ -131,8 +131,11 @@ fn a_stack_has_one_number_whoever_brings_it() {
         assert!(held.eq(of(at as u64)));
     }
     // Until there is no room: then none, and what there is stays.
-    let late: Vec<_> = (50..500).map(|at| stacks.number(&of(at))).collect();
+    let late: Vec<_> = (50..500).map(|at| stacks.number(&of(at), true)).collect();
     assert!(late.contains(&None) && late[0].is_some());
-    assert_eq!(stacks.number(&of(3)), Some(numbers[0][3]));
+    assert_eq!(stacks.number(&of(3), true), Some(numbers[0][3]));
+    // The same frames of a stack that goes on are another one, as long as there is room.
+    assert_eq!(stacks.number(&of(3), false), None);
+    assert!(stacks.is_whole(numbers[0][3]));
     assert!(stacks.numbers().count() <= 128);
 }

@@ -145,6 +145,9 @@ pub struct Report {
     pub dropped: u64,
     /// All that is live, by the allocator's own count.
     pub live: Amount,
+    /// Of that, bytes at stacks that do not lead to the thread's first function: who called the first of
+    /// their frames is not known.
+    pub cut_bytes: u64,
     /// All that was allocated since the process began.
     pub allocated: Amount,
     /// Live bytes when there were most.

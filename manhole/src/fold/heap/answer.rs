@@ -48,6 +48,9 @@ fn fill(answer: &mut Answer, heap: &Heap, wish: &Wish) {
             "seen: Rust's allocations; not seen: malloc of C libraries, mmap (memory: the rest)",
         );
     }
+    if let Some(cut) = words::cut(report) {
+        answer.note(cut);
+    }
     if matches!(wish.view, View::Diff | View::Leaks) && !report.baselines.is_empty() {
         answer.note(format!("baselines: {}", report.baselines.join(", ")));
     }

@@ -1,6 +1,6 @@
 //! The heap as a profile that other tools read: every frame, in full, with Go's four kinds of values.
 
-use super::{leaf::DROP_FRAMES, sites::placeholder};
+use super::{leaf::DROP_FRAMES, sites::placeholder, words};
 use crate::{
     fold::profile::convert::Maker,
     model::{
@@ -98,7 +98,7 @@ fn comments(heap: &Heap, wish: &Wish) -> Vec<String> {
         .for_each(|it| variance += it.now.variance);
     let live = report.live.bytes.max(1) as f64;
     let (kept, dropped) = (report.live_samples, report.dropped);
-    vec![
+    let mut comments = vec![
         format!("manhole {} {}", env!("CARGO_PKG_VERSION"), wish.view.name()),
         format!(
             "{sampled}; {} live samples kept, {} dropped; live bytes are right to +-{}",
@@ -107,5 +107,7 @@ fn comments(heap: &Heap, wish: &Wish) -> Vec<String> {
             units::percent(variance.max(0.0).sqrt() * 100.0 / live),
         ),
         "seen: Rust's allocations; not seen: malloc of C libraries, mmap".to_owned(),
-    ]
+    ];
+    comments.extend(words::cut(report));
+    comments
 }

@@ -1,7 +1,7 @@
 //! Words that the views of the heap share.
 
 use crate::{
-    model::heap::{Heap, View, Window, Wish},
+    model::heap::{Heap, Report, View, Window, Wish},
     render::units,
 };
 
@@ -31,6 +31,15 @@ pub(super) fn about(heap: &Heap, wish: &Wish, source: Option<&str>) -> String {
         about.push_str(&format!("; names {source}"));
     }
     about
+}
+
+/// What is to be said of stacks that are not whole, if there are any to speak of.
+pub(super) fn cut(report: &Report) -> Option<String> {
+    let share = report.cut_bytes as f64 * 100.0 / report.live.bytes.max(1) as f64;
+    let share = units::percent(share);
+    (report.cut_bytes > 0).then(|| {
+        format!("of {share} of what is live the stack is cut: its outer callers are not known")
+    })
 }
 
 /// `02:20:07Z (kept by itself) -> 03:20:12Z, 60 min`.
@@ -90,6 +99,7 @@ pub(super) fn bars(amounts: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::heap::Amount;
 
     #[test]
     fn a_pace_is_told_by_the_hour_or_by_the_minute() {
@@ -100,6 +110,25 @@ mod tests {
         check(-(1 << 30), 120, "512 MiB/h");
         check(14 << 20, 1, "14.0 MiB/min");
         check(0, 0, "0/min");
+    }
+
+    #[test]
+    fn stacks_that_are_cut_are_told() {
+        let check = |cut_bytes: u64, expected: Option<&str>| {
+            let live = Amount {
+                bytes: 200,
+                objects: 1,
+            };
+            let report = Report {
+                cut_bytes,
+                live,
+                ..Report::default()
+            };
+            assert_eq!(cut(&report).as_deref(), expected);
+        };
+        check(0, None);
+        let said = "of 50 % of what is live the stack is cut: its outer callers are not known";
+        check(100, Some(said));
     }
 
     #[test]

@@ -48,11 +48,13 @@ impl Snapshot {
         let Some(totals) = (source.totals)() else {
             return Ok(None);
         };
+        let mut report = report(&totals);
+        let stacks = counts(source, &mut report.cut_bytes)?;
         let mut snapshot = Self {
             at_ns: monotonic_ns(),
-            stacks: counts(source)?,
+            stacks,
             rest: None,
-            report: report(&totals),
+            report,
         };
         let min_age_ds = min_age_ns / 100_000_000;
         (source.live)(&mut |live| snapshot.add(&live, min_age_ds));
@@ -201,12 +203,19 @@ fn added(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     }
 }
 
-/// The stacks by ids, with what the allocator added up itself.
-fn counts(source: &Source) -> Result<Vec<(u32, Count)>, TryReserveError> {
+/// The stacks by ids, with what the allocator added up itself; adds to `cut` what is live at those that are
+/// not whole.
+fn counts(source: &Source, cut: &mut u64) -> Result<Vec<(u32, Count)>, TryReserveError> {
     let mut stacks: Vec<(u32, Count)> = Vec::new();
     let mut failed = None;
     (source.stacks)(&mut |counts| match stacks.try_reserve(1) {
-        Ok(()) => stacks.push((counts.id, count(&counts))),
+        Ok(()) => {
+            let counted = count(&counts);
+            if counted.place == Place::Stack && !counts.whole {
+                *cut = cut.saturating_add(counted.now.live().bytes);
+            }
+            stacks.push((counts.id, counted));
+        }
         Err(error) => failed = Some(error),
     });
     if let Some(error) = failed {

@@ -24,6 +24,7 @@ fn stacks(each: &mut dyn FnMut(Counts<'_>)) {
         id,
         place,
         frames,
+        whole: id != 3,
         allocated,
         freed,
         peak: allocated,
@@ -82,6 +83,7 @@ fn a_snapshot_has_ages_errors_and_frames_of_each_stack() {
     let snapshot = Snapshot::take(&SOURCE, MINUTE).unwrap().unwrap();
     let (frames, counts, report) = snapshot.choose(&SOURCE, live_bytes).unwrap();
     assert_eq!(report.rate, 1 << 19);
+    assert_eq!(report.cut_bytes, 6 << 20);
     let frames: Vec<&[u64]> = frames.iter().map(|frames| &**frames).collect();
     assert_eq!(
         frames,
@@ -136,6 +138,7 @@ fn stacks_with_little_are_added_up() {
                 id,
                 place: read::Place::Stack,
                 frames: &[1],
+                whole: true,
                 allocated: amount(1, u64::from(id) + 1),
                 freed: read::Amount::default(),
                 peak: read::Amount::default(),

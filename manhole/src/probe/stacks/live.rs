@@ -79,19 +79,19 @@ pub(crate) fn learn(keep_going: &dyn Fn() -> bool) {
 }
 
 /// Fills in where the callers of this thread are, as addresses within calls, leaf first: those whose stack
-/// pointer is above `above`. Returns how many. 5 ns a frame whose address was met before, else 1 us.
+/// pointer is above `above`. Returns how many, and whether the last is the thread's first function. 5 ns a frame whose address was met before, else 1 us.
 pub(crate) fn walk(
     registers: &Registers,
     above: u64,
     read: Read<'_>,
     into: &mut [u64; MOST_FRAMES],
-) -> usize {
+) -> (usize, bool) {
     let map = match MAP.try_read() {
         Ok(map) => map,
-        Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => return 0,
+        Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => return (0, false),
     };
     map.as_ref()
-        .map_or(0, |map| map.walk(registers, above, read, into))
+        .map_or((0, false), |map| map.walk(registers, above, read, into))
 }
 
 impl Map {
@@ -129,7 +129,7 @@ impl Map {
         above: u64,
         read: Read<'_>,
         into: &mut [u64; MOST_FRAMES],
-    ) -> usize {
+    ) -> (usize, bool) {
         let mut at = Cursor {
             pc: registers.pc,
             sp: registers.sp,
@@ -143,14 +143,14 @@ impl Map {
             let rules = self.rules(at.address());
             if at.sp > above && (rules.is_some() || self.images.is_code(at.address())) {
                 let Some(frame) = frames.next() else {
-                    return count;
+                    return (count, false);
                 };
                 *frame = at.address();
                 count += 1;
             }
             let step = rules.map(|rules| rules.step(self.machine, &NOTHING, &at, read));
             let Some(Step::Caller(next)) = step else {
-                return count;
+                return (count, step == Some(Step::Root));
             };
             at = Cursor {
                 pc: self.address(next.pc),

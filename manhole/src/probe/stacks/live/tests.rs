@@ -41,7 +41,7 @@ fn nested(map: &Map, depth: usize) -> Vec<u64> {
             let mut frames = [0; MOST_FRAMES];
             let mut count = 0;
             with_own_stack(&known, &mut |registers, read| {
-                count = map.walk(registers, &raw const here as u64, read, &mut frames);
+                (count, _) = map.walk(registers, &raw const here as u64, read, &mut frames);
             });
             frames[..count].to_vec()
         }
@@ -83,7 +83,10 @@ fn nothing_is_known_of_what_is_no_code() {
         sp: 8,
         ..Registers::default()
     };
-    assert_eq!(map.walk(&registers, 0, &mut |_| None, &mut frames), 0);
+    assert_eq!(
+        map.walk(&registers, 0, &mut |_| None, &mut frames),
+        (0, false)
+    );
     assert_eq!(map.rules(4096), None);
 }
 
