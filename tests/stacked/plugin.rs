@@ -10,6 +10,11 @@ unsafe extern "C" {
     fn read(fd: c_int, buffer: *mut u8, count: usize) -> isize;
 }
 
+/// In the storm it has an allocator of its own, whose thread-locals and tables come and go with it.
+#[cfg(feature = "sampled")]
+#[global_allocator]
+static ALLOC: manhole::Alloc = manhole::Alloc::system();
+
 /// Waits below three functions of its own for a byte from the descriptor `fd`.
 // SAFETY: nobody else has a function of this name.
 #[unsafe(no_mangle)]
@@ -33,6 +38,8 @@ pub extern "C" fn plugin_compute(over: u64) -> u64 {
 
 #[inline(never)]
 fn plugin_outer(argument: u64, leaf: fn(u64) -> u64) -> u64 {
+    #[cfg(feature = "sampled")]
+    drop(black_box(vec![1_u8; 1000]));
     let kept = black_box([argument; 3]);
     black_box(plugin_middle(argument, leaf)) ^ black_box(kept)[0]
 }

@@ -81,6 +81,44 @@ const HELD: [(&str, u64, u64); 5] = [
     ("huge", 40, 1 << 20),
 ];
 
+/// More objects than the tables have places, most of them held by the weight of others. When each is a
+/// sample there is no room for all: what is dropped is counted, and nothing of it stays.
+#[test]
+fn sixteen_million_objects_are_held_and_let_go() {
+    let (mut victim, socket) = hoard();
+    let name = "hoard::places::tiny";
+    victim.tell("keep tiny 16000000");
+    let live = json(&socket, "heap");
+    let row = site(&live, name);
+    is_near(&row["live_bytes"], &row["error_bytes"], 16_000_000 * 16);
+    assert_eq!(
+        live["data"]["report"]["dropped"], 0,
+        "{}",
+        live["data"]["report"]
+    );
+    victim.tell("drop tiny");
+    let gone = json(&socket, "heap");
+    let report = &gone["data"]["report"];
+    assert!(report["live_samples"].as_u64() < Some(100), "{report}");
+
+    text::run(&socket, "heap sampling 1");
+    victim.tell("pass page 5000");
+    victim.tell("keep tiny 100000");
+    let full = json(&socket, "heap");
+    let report = &full["data"]["report"];
+    let kept = report["live_samples"].as_u64();
+    assert!(kept <= Some(74_752) && kept > Some(60_000), "{report}");
+    let counted = kept.zip(report["dropped"].as_u64());
+    assert!(
+        counted.is_some_and(|(kept, dropped)| kept + dropped >= 100_000),
+        "{report}"
+    );
+    victim.tell("drop tiny");
+    let gone = json(&socket, "heap");
+    let report = &gone["data"]["report"];
+    assert!(report["live_samples"].as_u64() < Some(1000), "{report}");
+}
+
 #[test]
 fn each_place_holds_what_it_was_told_to_within_the_error_that_is_told() {
     let (mut victim, socket) = hoard();

@@ -66,6 +66,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// `munlock`, `mprotect` and `munmap` (the first few samples of the process). A sandbox that refuses them
 /// costs stacks; one that kills must allow them.
 ///
+/// A library that is loaded with an `Alloc` of its own leaves that one's tables behind when it is unloaded.
+///
 /// It never allocates itself, takes no lock and does not panic; in a library that was loaded by `dlopen`, the
 /// first access of a thread to its counters is the loader's, who may. What is allocated before [`crate::install`] is
 /// known by its size only; the console's own threads are left out.

@@ -7,7 +7,11 @@ use super::{
     stacks::{FIRST, Record, Stacks, Used},
 };
 use crate::sys::short_of_memory::Allocator;
-use std::{collections::BTreeMap, thread};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 /// Ours, above one that can be made to refuse: all tests of the library run through both.
 #[global_allocator]
@@ -58,6 +62,14 @@ fn live_samples_are_found_by_their_address() {
     assert!(full > 0 && model.len() > 40, "{full} {}", model.len());
 }
 
+struct AtTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_reader_sees_a_sample_whole_or_not_at_all() {
     let (keys, values) = (words(16), words(16 * WORDS));
@@ -65,10 +77,13 @@ fn a_reader_sees_a_sample_whole_or_not_at_all() {
         keys: &keys,
         values: &values,
     };
+    let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for writer in 1..3_u64 {
+            let over = &over;
             scope.spawn(move || {
-                for round in 0..200_000_u64 {
+                let rounds = (0..).take_while(|_| !over.load(Ordering::Relaxed));
+                for round in rounds {
                     // All of a sample follows from its first word.
                     let of = round << 8 | writer;
                     let sample = Value {
@@ -82,12 +97,17 @@ fn a_reader_sees_a_sample_whole_or_not_at_all() {
                 }
             });
         }
-        for _ in 0..20_000 {
+        // Also when what is asserted below does not hold.
+        let _at_the_end = AtTheEnd(&over);
+        let mut seen = 0_u64;
+        for _ in 0..2_000_000 {
             level.each(&mut |address, value| {
+                seen += 1;
                 assert_eq!(u64::from(value.stack), value.size & 0xffff_ffff);
                 assert_eq!(value.size & 0xff, address / 4096);
             });
         }
+        assert!(seen > 10_000, "{seen}");
     });
 }
 
@@ -127,7 +147,7 @@ fn a_stack_has_one_number_whoever_brings_it() {
         let held = stacks
             .frames(*number)
             .iter()
-            .map(|frame| frame.load(super::atomics::Ordering::Relaxed));
+            .map(|frame| frame.load(Ordering::Relaxed));
         assert!(held.eq(of(at as u64)));
     }
     // Until there is no room: then none, and what there is stays.
