@@ -24,7 +24,7 @@ use crate::{
 };
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 /// How long a thread has to answer; a running one takes microseconds, one without a core longer.
@@ -41,7 +41,7 @@ pub(super) fn take(
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Dump, Failure> {
     let mut dump = Dump {
-        taken_unix_ns: unix_now_ns(),
+        taken_unix_ns: crate::sys::unix_now_ns(),
         app_crates: options.app_crates.clone(),
         ..Dump::default()
     };
@@ -308,11 +308,6 @@ fn fingerprint(thread: &ThreadStack, pointer: u64) -> u64 {
     }
     thread.waits_in.hash(&mut hasher);
     hasher.finish()
-}
-
-pub(super) fn unix_now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
 pub(in crate::probe) fn no_proc() -> Failure {
