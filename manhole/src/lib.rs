@@ -18,6 +18,8 @@
 //! | numbers, texts and settings of the service | [`vars`] |
 //! | commands of the service | [`command`], [`Arg`] |
 //! | giving memory back when asked | [`on_reclaim`] |
+//! | who holds the memory | [`Alloc`] |
+//! | profiles of the service's own, words on its samples | [`profile`], [`label`](fn@label) |
 //! | HTTP paths of the service on the same socket | [`Builder::http_route`] |
 //! | a binary that is its own client | [`client()`](fn@client) |
 //!

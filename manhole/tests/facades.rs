@@ -4,12 +4,14 @@
 //! A program of its own, since it plays the service too:
 //! `cargo test -p manhole --features tracing,log --test facades`.
 
+#[path = "support/ask.rs"]
+mod ask;
+
+use ask::ask;
 use std::{
     io::{BufRead, BufReader, Read, Write, pipe},
-    os::unix::net::UnixStream,
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 /// Says which part this process plays.
@@ -126,15 +128,4 @@ fn check(facade: &str) {
     let ended = service.wait().expect("its end");
     assert!(ended.success(), "{facade}: {ended}");
     println!("{facade}: {COMMANDS} commands beside a subscriber that hangs, all answered");
-}
-
-fn ask(path: &str, command: &str) -> String {
-    let mut client = UnixStream::connect(path).expect("a console");
-    client
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .expect("a time limit");
-    writeln!(client, "{command}").expect("a command is taken");
-    let mut reply = String::new();
-    client.read_to_string(&mut reply).expect("an answer");
-    reply
 }

@@ -134,6 +134,27 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_locks_all_of_its_memory_is_not_given_an_array_at_once() {
+        static ARRAY: Array<AtomicU64> = Array::new(4 << 20);
+        let bytes = 32 << 20;
+        let mut there = vec![0_u8; bytes / 4096];
+        crate::sys::testing::in_a_child(|| {
+            // Who may not lock memory is not in that trouble; root may, as in CI.
+            if mman::mlockall(mman::MlockAllFlags::MCL_FUTURE).is_err() {
+                return true;
+            }
+            let Some(first) = ARRAY.map().first() else {
+                return false;
+            };
+            first.store(1, Ordering::Relaxed);
+            let start = ptr::from_ref(first).cast_mut().cast();
+            // SAFETY: mincore(2) writes a byte for each page of the array, and pages have 4 KiB or more.
+            let known = unsafe { libc::mincore(start, bytes, there.as_mut_ptr()) } == 0;
+            known && there.iter().filter(|page| *page & 1 == 1).count() == 1
+        });
+    }
+
+    #[test]
     fn what_cannot_be_mapped_is_empty() {
         static ARRAY: Array<AtomicU64> = Array::new(1 << 59);
         assert_eq!(ARRAY.map().len(), 0);

@@ -53,13 +53,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 ///
 /// # What it costs
 ///
-/// An allocation pays a subtraction and a branch, a free the load of one byte: together about 2 ns. A heap
-/// with thousands of live samples has as many marked pages, and frees there pay a look into a table, 50 to 100 ns:
-/// of 10 GiB at the default rate a quarter. A sample takes half a microsecond, more where its stack leads
-/// through code that was not met before; a thread takes at most 5000 a second before it takes fewer. Memory is the
-/// sampler's own: 0.3 MiB and about 400 bytes a live sample, at most 13 MiB, and up to 16 MiB for copies of
-/// libraries' unwind information (0.3 MiB for the usual ones). When a table is full, samples are dropped and
-/// counted. A sample needs 3.5 KiB of the thread's stack, in builds without optimization 11 KiB.
+/// An allocation pays a subtraction and a branch, a free the load of one byte: together about 1 ns
+/// (BENCHMARKS.md). With thousands of live samples as many pages are marked, and frees there pay a look into a table:
+/// with 10 GiB live at the default rate that is a quarter of all. A sample takes 0.1 us where its stack was met
+/// before, and more where it leads through code that was not; a thread takes at most 5000 a second before it takes
+/// fewer. Memory is the sampler's own: 32 bytes for each live sample, 80 and 8 for each frame for each stack, at most
+/// 13 MiB; 0.2 MiB beside that; and copies of libraries' unwind information, 0.25 MiB for those of C, at most 16 MiB.
+/// When a table is full, samples are dropped and counted. A sample needs 3.5 KiB of the thread's stack, in builds without
+/// optimization 11 KiB.
 ///
 /// Beside what the allocator below does, threads that sample call `process_vm_readv`, `getpid` and `gettid`
 /// (rarely: when they reach deeper into their stack, and always on stacks of coroutines), and `mmap`, `madvise`,

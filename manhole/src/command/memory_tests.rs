@@ -1,13 +1,12 @@
 //! Answers when no large piece of memory can be had: they are given all the same, or `no-memory` is.
 
-use super::*;
+use super::{testing::context, *};
 use crate::{
     app::vars,
-    model::{Block, Caller, Cell, Code, Column, Dialect, Table},
+    model::{Block, Cell, Code, Column, Dialect, Table},
     sys::{short_of_memory::refusing, testing::in_a_child},
 };
 use serde_json::json;
-use std::sync::Arc;
 
 /// From this size on a request may be refused.
 const LARGE: usize = 64 << 10;
@@ -34,24 +33,12 @@ impl Sink for Sum {
     }
 }
 
-fn context() -> Context {
-    let state = State::new("demo".to_owned(), None, Access::default(), Box::new(Nobody));
-    let caller = Caller {
-        uid: 7,
-        gid: 7,
-        pid: 1,
-        // Numbers only: in a forked child nobody calls closures that other tests published.
-        level: Level::View,
-        connection: 1,
-    };
-    Context::new(caller, Arc::new(state))
-}
-
 /// In a child: what `make` returns is rendered as text and as JSON, each at least `bytes` long.
 #[track_caller]
 fn check(bytes: usize, make: impl Fn() -> Answer) {
     in_a_child(|| {
-        let ctx = context();
+        // Numbers only: in a forked child nobody calls closures that other tests published.
+        let ctx = context(Level::View);
         [false, true].into_iter().all(|json| {
             let answer = make();
             let style = Style {
@@ -109,7 +96,8 @@ fn a_table_is_given_whole_or_not_at_all() {
     check(2000 * 60, || table(2000));
     check(10_000 * 60, || table(10_000));
     in_a_child(|| {
-        let ctx = context();
+        // Numbers only: in a forked child nobody calls closures that other tests published.
+        let ctx = context(Level::View);
         refusing(LARGE, || {
             let mut sum = Sum::default();
             let mut reply = Reply::new(&mut sum, Style::default(), ctx.state.provenance("test"));
@@ -126,7 +114,8 @@ fn asked(line: &str, count: usize) -> Sum {
         let counter = Box::leak(Box::new(vars::Counter::new(name)));
         counter.add(1);
     }
-    let ctx = context();
+    // Numbers only: in a forked child nobody calls closures that other tests published.
+    let ctx = context(Level::View);
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     let mut sum = Sum::default();
     let entry = Entry {

@@ -59,23 +59,11 @@ fn nanos(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        command::{Access, Nobody, State},
-        model::{Caller, Level},
-    };
-    use std::sync::Arc;
+    use crate::{command::testing::context, model::Level};
 
     #[test]
     fn walks_in_a_loop_take_a_tenth_of_the_time() {
-        let state = State::new("x".into(), None, Access::default(), Box::new(Nobody));
-        let caller = Caller {
-            uid: 0,
-            gid: 0,
-            pid: 0,
-            level: Level::View,
-            connection: 1,
-        };
-        let ctx = Context::new(caller, Arc::new(state));
+        let ctx = context(Level::View);
         let begun = Instant::now();
         for _ in 0..3 {
             paced(&ctx, || std::thread::sleep(Duration::from_millis(20))).unwrap();

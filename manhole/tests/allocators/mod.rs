@@ -1,15 +1,12 @@
 //! A service with an allocator of its own, and what the console says of it: shared by the programs
 //! `jemalloc`, `mimalloc` and `preloaded`, each of which can have one allocator only.
 
+#[path = "../support/ask.rs"]
+mod ask;
+
+use ask::ask;
 use serde_json::Value;
-use std::{
-    hint::black_box,
-    io::{Read, Write},
-    os::unix::net::UnixStream,
-    path::Path,
-    thread,
-    time::Duration,
-};
+use std::{hint::black_box, path::Path, thread};
 
 const MIB: u64 = 1 << 20;
 /// What four threads allocate, in blocks of a KiB.
@@ -113,15 +110,4 @@ fn data(path: &Path, command: &str) -> Value {
     let reply = ask(path, command);
     let mut reply: Value = serde_json::from_str(reply.trim()).unwrap_or_else(|_| panic!("{reply}"));
     reply["data"].take()
-}
-
-fn ask(path: &Path, command: &str) -> String {
-    let mut client = UnixStream::connect(path).expect("a console");
-    client
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .expect("a time limit");
-    writeln!(client, "{command}").expect("a command is taken");
-    let mut reply = String::new();
-    client.read_to_string(&mut reply).expect("an answer");
-    reply
 }

@@ -2,26 +2,13 @@
 
 use super::{ALLOCS, DIFF, LEAKS, LIVE, PEAK, sampling, save};
 use crate::{
-    command::{Access, Command, Context, Nobody, Run, State},
-    model::{Args, Caller, Code, Level},
+    command::{Command, Run, testing::context},
+    model::{Args, Code, Level},
 };
-use std::sync::Arc;
-
-fn context() -> Context {
-    let state = State::new("demo".to_owned(), None, Access::default(), Box::new(Nobody));
-    let caller = Caller {
-        uid: 7,
-        gid: 7,
-        pid: 1,
-        level: Level::Control,
-        connection: 1,
-    };
-    Context::new(caller, Arc::new(state))
-}
 
 #[test]
 fn without_the_allocator_each_says_what_to_do() {
-    let ctx = context();
+    let ctx = context(Level::Control);
     let commands: [(&Command, &[&str]); 7] = [
         (&LIVE, &[]),
         (&LEAKS, &[]),

@@ -204,6 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn who_was_on_a_foreign_stack_is_not_believed_again() {
+        let local = black_box(1_u64);
+        let sp = &raw const local as u64;
+        let mut known = Known::NONE;
+        assert!(known.reaches(sp) && known.reaches(sp));
+        // Far below whatever belongs to this thread.
+        assert!(!known.reaches(4096));
+        assert!(!known.reaches(sp));
+        // What is read then is a copy.
+        let kept = Cell::new(known);
+        assert_eq!((read(&kept, sp), kept.get()), (Some(1), known));
+    }
+
+    #[test]
     fn a_foreign_stack_is_copied() {
         let local = black_box(0x0fed_cba9_8765_4321_u64);
         let at = &raw const local as u64;
